@@ -11,16 +11,22 @@ from dataclasses import dataclass
 
 from pointsman.wire.http1 import chunk
 
-from . import headers, payloads
+from . import headers, payloads, responses_payloads
 from . import translated_payloads as made
 from .payloads import DONE, EVENTS, STOP, Workload
-from .translated_payloads import CHAT, MESSAGES, agent, small
+from .translated_payloads import CHAT, MESSAGES, RESPONSES, agent, small
 
 _OWN_HEAD = "content-type: {type}\r\nx-request-id: req_1\r\n"
 _SDK = headers.lines(headers.CLIENT)
 _PROVIDER = headers.lines(headers.PROVIDER)
 REAL = "small, 13 client and 22 provider headers, client key, one varying"
-DIALECT = {CHAT: "openai_chat", MESSAGES: "anthropic_messages"}
+EMBEDDINGS = "/v1/embeddings"
+DIALECT = {
+    CHAT: "openai_chat",
+    MESSAGES: "anthropic_messages",
+    RESPONSES: "openai_responses",
+    EMBEDDINGS: "embeddings",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,25 +110,40 @@ _KEYS = {
 def all_cases() -> dict[str, Case]:
     """In the order of the table."""
     chat, message = _wholes(payloads.chat_reply), _wholes(payloads.message_reply)
+    response, vectors = _wholes(responses_payloads.reply), (_whole(payloads.vectors()),)
+    codex, codex_stream = responses_payloads.asked(), responses_payloads.asked(stream=True)
     called = {CHAT: (_whole(made.called_chat()),), MESSAGES: (_whole(made.called_messages()),)}
     streamed = {path: small(path, stream=True) for path in (CHAT, MESSAGES)}
-    streams = {CHAT: _chat_stream(), MESSAGES: _messages_stream()}
+    streams = {
+        CHAT: _chat_stream(),
+        MESSAGES: _messages_stream(),
+        RESPONSES: _streamed(responses_payloads.events()),
+    }
     long = {spaced: payloads.long_chat(spaced=spaced) for spaced in (False, True)}
     real = _wholes(payloads.chat_reply, _PROVIDER)
     rows = [
         Case("chat_small", "small, Chat", small(CHAT), chat, CHAT, 102),
         Case("msg_small", "small, Messages", small(MESSAGES), message, MESSAGES, 102),
+        Case("resp_small", "small, Responses, nothing kept", codex, response, RESPONSES, 102),
+        Case("resp_kept", "small, Responses, remembered", responses_payloads.asked(store=None), response, RESPONSES, 51),
+        Case("embedding", "an embedding, 1,536 floats", payloads.embedding(), vectors, EMBEDDINGS, 51),
         Case("chat_real", REAL, small(CHAT), real, CHAT, 102, real=True),
         *(Case(f"chat_{key}", says, small(CHAT), chat, CHAT, 51, key=key) for key, says in _KEYS.items()),
         Case("chat_compact", "100 KB, compact", long[False], chat, CHAT, 8),
         Case("chat_spaced", "100 KB, spaced", long[True], chat, CHAT, 4),
         Case("chat_event", "event, Chat", streamed[CHAT], streams[CHAT], CHAT, 4),
         Case("msg_event", "event, Messages", streamed[MESSAGES], streams[MESSAGES], MESSAGES, 4),
+        Case("resp_event", "event, Responses", codex_stream, streams[RESPONSES], RESPONSES, 4),
         Case("msg2chat_small", "translated small, Messages to Chat", small(MESSAGES), chat, CHAT, 51),
         Case("chat2msg_small", "translated small, Chat to Messages", small(CHAT), message, MESSAGES, 51),
+        Case("resp2chat_small", "translated small, Responses to Chat", codex, chat, CHAT, 51),
+        Case("msg2resp_small", "translated small, Messages to Responses", small(MESSAGES), response, RESPONSES, 51),
         Case("msg2chat_event", "translated event, Messages to Chat", streamed[MESSAGES], streams[CHAT], CHAT, 3),
         Case("chat2msg_event", "translated event, Chat to Messages", streamed[CHAT], streams[MESSAGES], MESSAGES, 3),
+        Case("resp2chat_event", "translated event, Responses to Chat", codex_stream, streams[CHAT], CHAT, 3),
+        Case("msg2resp_event", "translated event, Messages to Responses", streamed[MESSAGES], streams[RESPONSES], RESPONSES, 3),
         Case("msg2chat_agent", "translated 100 KB, Messages to Chat", agent(MESSAGES), called[CHAT], CHAT, 3),
+        Case("resp2chat_agent", "translated 100 KB, Responses to Chat", agent(RESPONSES), called[CHAT], CHAT, 3),
         Case("chat2msg_agent", "translated 100 KB, Chat to Messages", agent(CHAT), called[MESSAGES], MESSAGES, 3),
     ]  # fmt: skip
     return {case.name: case for case in rows}

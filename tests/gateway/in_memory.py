@@ -13,12 +13,14 @@ from pointsman.config import Limits
 from pointsman.gateway.client.access import HostGuard
 from pointsman.gateway.client.server import ClientConnection
 from pointsman.gateway.data_plane import DataPlane
+from pointsman.gateway.holders import Holders
 from pointsman.gateway.lane.lane import Lane
 from pointsman.gateway.request.handle import Handler
 from pointsman.ledger.records import UsageRecord
 from pointsman.link.messages import Snapshot
 from pointsman.routing.specs import BackendSpec, MappingSpec, TargetSpec
 from pointsman.secret import Secret
+from pointsman.translation.response_memory import ResponseMemory
 from pointsman.upstream.connection import UpstreamConnection
 from pointsman.upstream.egress import Egress
 from pointsman.upstream.pool import Pool
@@ -110,13 +112,15 @@ class _Egress(Egress):
 @dataclass(frozen=True)
 class Played:
     """What came of one request. upstream: what backends were sent, the
-    lines of its head sorted. closed: the client's connection was ended by us."""
+    lines of its head sorted. closed: the client's connection was ended by us. remembered: of each id that the client was
+    told, what may be referred to and who made it."""
 
     client: Got
     upstream: tuple[tuple[list[bytes], bytes], ...]
     closed: bool
     records: tuple[tuple[Any, ...], ...]
     lane: bool
+    remembered: tuple[bytes, ...]
 
 
 class World:
@@ -200,6 +204,7 @@ class World:
         client.written.clear()
         upstream.written.clear()
         self.records.clear()
+        self.plane.responses, self.plane.holders = ResponseMemory(1 << 20, 60.0), Holders()
         lanes = self.lanes
         await self.ask(client, path, body)
         upstream = self._asked
@@ -218,7 +223,14 @@ class World:
             await turns()
         sent = tuple(_sorted(without_ids(one.text)) for one in self.egress.opened if b"POST " in one.text)
         records = tuple(_facts(record) for record in self.records)
-        return Played(got(without_ids(client.text)), sent, client.closed, records, self.lanes > lanes)
+        told = got(without_ids(client.text))
+        return Played(told, sent, client.closed, records, self.lanes > lanes, self._remembered(client.text))
+
+    def _remembered(self, told: bytes) -> tuple[bytes, ...]:
+        names = sorted({name.decode() for name in re.findall(rb'"id": ?"([^"]+)"', told)})
+        responses, holders = self.plane.responses, self.plane.holders
+        found = ((name, responses.find("None", name), holders.find("None", name)) for name in names)
+        return tuple(without_ids(repr(one).encode()) for one in found if any(one[1:]))
 
 
 async def turns(count: int = 8) -> None:
@@ -227,7 +239,9 @@ async def turns(count: int = 8) -> None:
         await asyncio.sleep(0)
 
 
-_IDS = re.compile(rb'(?<=[_-])[0-9a-f]{18,24}|(?<="created":)[0-9]+|(?<=_pm)[\w-]{6}|(?<=pm1\.)[\w.+/=-]+')
+_IDS = re.compile(
+    rb'(?<=[_-])[0-9a-f]{18,24}|(?<="created":)[0-9]+|(?<="created_at":)[0-9]+|(?<=_pm)[\w-]{6}|(?<=pm1\.)[\w.+/=-]+'
+)
 """Of requests, of what is named after them, and what is sealed anew each time; and the second it is."""
 
 

@@ -19,6 +19,7 @@ from .test_lane import (
     CHAT,
     MESSAGES,
     PATHS,
+    RESPONSES,
     STREAMS,
     WHOLES,
     both,
@@ -31,19 +32,25 @@ from .test_lane import (
     whole_of,
 )
 
-OTHER = {CHAT: MESSAGES, MESSAGES: CHAT}
+OTHER = {CHAT: MESSAGES, MESSAGES: CHAT, RESPONSES: MESSAGES}
+PAIRS = [(one, other) for one in WHOLES for other in WHOLES if one != other]
 
 
 @pytest.mark.parametrize("local", [False, True], ids=["cloud", "local"])
-@pytest.mark.parametrize("name", STREAMS)
-def test_a_translated_stream_is_told_alike(name: str, local: bool) -> None:
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [(name, other) for name, (one, _) in STREAMS.items() for other in WHOLES if other != one],
+)
+def test_a_translated_stream_is_told_alike(name: str, other: str, local: bool) -> None:
+    """other: the client's protocol."""
     dialect, stream = STREAMS[name]
-    other = OTHER[dialect]
     both(of_stream(dialect, [stream_head(), *chunks_of(stream)], other), dialect, local=local)
     both(of_stream(dialect, [stream_head() + b"".join(chunks_of(stream))], other), dialect, local=local)
 
 
-@pytest.mark.parametrize("name", ["chat", "messages", "chat error", "messages thinking"])
+@pytest.mark.parametrize(
+    "name", ["chat", "messages", "responses", "chat error", "messages thinking", "responses error"]
+)
 def test_a_translated_stream_that_is_cut_anywhere_is_told_alike(name: str) -> None:
     dialect, stream = STREAMS[name]
     raw = stream_head() + b"".join(chunks_of(stream))
@@ -51,12 +58,12 @@ def test_a_translated_stream_that_is_cut_anywhere_is_told_alike(name: str) -> No
         both(of_stream(dialect, [raw[: at // 2], raw[at // 2 : at]], OTHER[dialect], cut=True), dialect)
 
 
-@pytest.mark.parametrize("dialect", [CHAT, MESSAGES])
-def test_a_whole_answer_that_is_translated_and_cut_anywhere_is_told_alike(dialect: str) -> None:
+@pytest.mark.parametrize(("dialect", "other"), PAIRS)
+def test_a_whole_answer_that_is_translated_and_cut_anywhere_is_told_alike(dialect: str, other: str) -> None:
     raw = whole_of(WHOLES[dialect])
     for at in range(0, len(raw), 11):
-        both(of_whole(dialect, [raw[:at]], OTHER[dialect], cut=True), dialect)
-        both(of_whole(dialect, [raw[:at], raw[at:]], OTHER[dialect]), dialect)
+        both(of_whole(dialect, [raw[:at]], other, cut=True), dialect)
+        both(of_whole(dialect, [raw[:at], raw[at:]], other), dialect)
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
@@ -100,7 +107,7 @@ def test_a_whole_answer_is_translated_alike(name: str, local: bool) -> None:
 
 @pytest.mark.parametrize("came", range(0, 13, 3))
 def test_a_client_that_leaves_a_translation_is_recorded_alike(came: int) -> None:
-    for dialect, stream in (STREAMS["chat"], STREAMS["messages"]):
+    for dialect, stream in (STREAMS["chat"], STREAMS["messages"], STREAMS["responses"]):
         pieces = [stream_head(), *chunks_of(stream)][:came]
         both(of_stream(dialect, pieces, OTHER[dialect], leave=True), dialect)
     both(of_whole(CHAT, [whole_of(WHOLES[CHAT])[: came * 20]], MESSAGES, leave=True), CHAT)

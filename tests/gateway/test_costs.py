@@ -115,7 +115,7 @@ def test_a_whole_answer_says_what_it_cost(protocol: str, headers: tuple[str, ...
     )
     assert got.headers[HEADER] == "0.003"
     assert (record.cost, record.flag, record.saved, record.extra) == (COST, None, None, None)
-    assert bool(lanes) is (not headers and protocol != RESPONSES)
+    assert bool(lanes) is (not headers)
 
 
 @pytest.mark.parametrize("headers", [(), FULL], ids=["lane", "full way"])

@@ -12,13 +12,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.vendor_bodies import chat, messages
-from tests.vendor_bodies.wire import Call, named
+from tests.vendor_bodies import chat, messages, responses
+from tests.vendor_bodies.wire import Call, Step, named
 
 from .in_memory import KEY, Played, World
 
-CHAT, MESSAGES = "openai_chat", "anthropic_messages"
-PATHS = {CHAT: "/v1/chat/completions", MESSAGES: "/v1/messages"}
+CHAT, MESSAGES, RESPONSES = "openai_chat", "anthropic_messages", "openai_responses"
+EMBEDDINGS = "embeddings"
+PATHS = {
+    CHAT: "/v1/chat/completions",
+    MESSAGES: "/v1/messages",
+    RESPONSES: "/v1/responses",
+    EMBEDDINGS: "/v1/embeddings",
+}
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\nx-request-id: theirs\r\nServer: x\r\n%b\r\n"
 USAGE = {"prompt_tokens": 19, "completion_tokens": 7, "total_tokens": 26}
 
@@ -54,11 +60,17 @@ def messages_stream(*words: str) -> bytes:
     return named(messages.started(), *text, *messages.ended("end_turn"))
 
 
+def responses_stream(step: Step, *, closes: bool = True) -> bytes:
+    told = responses.said(step, responses.USAGE, len(step) if isinstance(step, str) else 2)
+    return named(*(told if closes else told[:-1]))
+
+
 CALL = Call("t1", "look", {"city": "Berlin"})
 WORDS = ("Hello", ", ", "wor", 'ld "', "\n", "\\", "žluť", "\U0001f600", "a", "b", "")
 WHOLES = {
     CHAT: json.dumps(chat.whole_of("Hello", USAGE)).encode(),
     MESSAGES: json.dumps(messages.whole_of("Hello")).encode(),
+    RESPONSES: json.dumps(responses.whole_of("Hello")).encode(),
 }
 STREAMS: dict[str, tuple[str, bytes]] = {
     "chat": (CHAT, chat_stream(*WORDS, usage=True)),
@@ -92,6 +104,19 @@ STREAMS: dict[str, tuple[str, bytes]] = {
         MESSAGES,
         messages_stream("Hello", " you")[:500].rpartition(b"\n\n")[0] + b"\n\n" + messages.error_event("no"),
     ),
+    "responses": (RESPONSES, responses_stream("".join(WORDS))),
+    "responses call": (RESPONSES, responses_stream(CALL)),
+    "responses without end": (RESPONSES, responses_stream("Hello", closes=False)),
+    "responses error": (
+        RESPONSES,
+        responses_stream("Hello", closes=False) + responses.error_event("no"),
+    ),
+    "responses key": (RESPONSES, responses_stream(f"it is {KEY}")),
+}
+WARM = {
+    CHAT: chat_stream("well"),
+    MESSAGES: messages_stream("well"),
+    RESPONSES: responses_stream("well"),
 }
 
 
@@ -113,11 +138,14 @@ def both(make: Callable[[World], Coroutine[Any, Any, Played]], dialect: str, **w
     assert mine.client == full.client
     assert (mine.records, mine.closed) == (full.records, full.closed)
     assert mine.upstream == full.upstream
+    assert mine.remembered == full.remembered
     return mine
 
 
 def asked(dialect: str, stream: bool, **more: Any) -> bytes:
-    made = (chat if dialect == CHAT else messages).ask("m", **more)
+    if dialect == EMBEDDINGS:
+        return json.dumps({"model": "m", "input": "hello", **more}).encode()
+    made = {CHAT: chat, MESSAGES: messages, RESPONSES: responses}[dialect].ask("m", **more)
     return json.dumps({**made, "stream": stream} if stream else made).encode()
 
 
@@ -125,8 +153,7 @@ def of_stream(
     dialect: str, pieces: list[bytes], client: str | None = None, **more: Any
 ) -> Callable[[World], Coroutine[Any, Any, Played]]:
     """dialect: the backend's, and the client's where that is not another one."""
-    warm = chat_stream("well") if dialect == CHAT else messages_stream("well")
-    answer = stream_head() + b"".join(chunks_of(warm))
+    answer = stream_head() + b"".join(chunks_of(WARM[dialect]))
     who = client or dialect
     return lambda world: world.play(PATHS[who], asked(who, True), answer, pieces, **more)
 
@@ -148,7 +175,9 @@ def test_a_stream_is_told_alike(name: str, local: bool) -> None:
     both(of_stream(dialect, [stream_head() + b"".join(chunks_of(stream))]), dialect, local=local)
 
 
-@pytest.mark.parametrize("name", ["chat", "messages", "chat error", "messages thinking"])
+@pytest.mark.parametrize(
+    "name", ["chat", "messages", "responses", "chat error", "messages thinking", "responses error"]
+)
 def test_a_stream_that_is_cut_anywhere_is_told_alike(name: str) -> None:
     dialect, stream = STREAMS[name]
     raw = stream_head() + b"".join(chunks_of(stream))
@@ -156,7 +185,7 @@ def test_a_stream_that_is_cut_anywhere_is_told_alike(name: str) -> None:
         both(of_stream(dialect, [raw[: at // 2], raw[at // 2 : at]], cut=True), dialect)
 
 
-@pytest.mark.parametrize("dialect", [CHAT, MESSAGES])
+@pytest.mark.parametrize("dialect", WHOLES)
 def test_a_whole_answer_that_is_cut_anywhere_is_told_alike(dialect: str) -> None:
     raw = whole_of(WHOLES[dialect])
     for at in range(0, len(raw), 11):
@@ -178,16 +207,32 @@ LIKE = {
         {"text": " "},
         {"text": ""},
     ),
+    RESPONSES: (
+        {"text": 'Hello, \n"you" žluť \\'},
+        {"text": " "},
+        {"text": ""},
+    ),
 }
 
 
+def inside_of(dialect: str, value: dict[str, Any]) -> dict[str, Any]:
+    """Where an answer's text stands."""
+    if dialect == CHAT:
+        found = value["choices"][0]["message"]
+    elif dialect == MESSAGES:
+        found = value["content"][0]
+    else:
+        found = value["output"][0]["content"][0]
+    assert isinstance(found, dict)
+    return found
+
+
 @pytest.mark.parametrize("ascii", [False, True])
-@pytest.mark.parametrize("dialect", [CHAT, MESSAGES])
+@pytest.mark.parametrize("dialect", LIKE)
 def test_a_whole_answer_that_is_like_the_one_before_is_told_alike(dialect: str, ascii: bool) -> None:
     for other in LIKE[dialect]:
         value = json.loads(WHOLES[dialect])
-        inside = value["choices"][0]["message"] if dialect == CHAT else value["content"][0]
-        inside.update(other)
+        inside_of(dialect, value).update(other)
         raw = whole_of(json.dumps(value, ensure_ascii=ascii).encode())
         both(of_whole(dialect, [raw]), dialect)
         for at in range(len(raw) - len(WHOLES[dialect]), len(raw), 13):
@@ -238,7 +283,7 @@ def test_what_is_not_plain_is_told_alike(name: str, stream: bool) -> None:
 
 @pytest.mark.parametrize("came", range(0, 13, 2))
 def test_a_client_that_leaves_is_recorded_alike(came: int) -> None:
-    for dialect, stream in (STREAMS["chat"], STREAMS["messages"]):
+    for dialect, stream in (STREAMS["chat"], STREAMS["messages"], STREAMS["responses"]):
         pieces = [stream_head(), *chunks_of(stream)][:came]
         both(of_stream(dialect, pieces, leave=True), dialect)
     both(of_whole(CHAT, [whole_of(WHOLES[CHAT])[: came * 20]], leave=True), CHAT)
@@ -247,7 +292,12 @@ def test_a_client_that_leaves_is_recorded_alike(came: int) -> None:
 @pytest.mark.parametrize("later", [1.0, 9.0, 70.0, 130.0, 700.0, 4000.0])
 @pytest.mark.parametrize("came", [0, 1, 2, 4, 16])
 def test_time_goes_by_alike(came: int, later: float) -> None:
-    for dialect, stream in (STREAMS["chat"], STREAMS["chat without end"], STREAMS["messages"]):
+    for dialect, stream in (
+        STREAMS["chat"],
+        STREAMS["chat without end"],
+        STREAMS["messages"],
+        STREAMS["responses"],
+    ):
         pieces = [stream_head(), *chunks_of(stream)][:came]
         both(of_stream(dialect, pieces, tick=lambda now: now + later), dialect)
     both(of_whole(CHAT, [whole_of(WHOLES[CHAT])[: came * 9]], tick=lambda now: now + later), CHAT)
@@ -265,6 +315,94 @@ def test_a_local_servers_body_is_changed_alike(more: dict[str, Any]) -> None:
         local=True,
         model="other",
     )
+
+
+REFERRING: dict[str, dict[str, Any]] = {
+    "kept": {},
+    "not kept": {"store": False},
+    "kept, as it says": {"store": True},
+    "with ids": {"input": [responses.message("hm"), {"role": "user", "content": "and?", "id": "msg_2"}]},
+}
+"""Of state that the gateway may keep; nothing in it must be looked up."""
+LOOKED_UP: dict[str, dict[str, Any]] = {
+    "a response": {"previous_response_id": "resp_1"},
+    "an item": {"input": [{"type": "item_reference", "id": "msg_1"}, {"role": "user", "content": "and?"}]},
+    "an item without a type": {"input": [{"id": "msg_1"}, {"role": "user", "content": "and?"}]},
+}
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("local", [False, True], ids=["cloud", "local"])
+@pytest.mark.parametrize("backend", [CHAT, MESSAGES, RESPONSES])
+@pytest.mark.parametrize("name", REFERRING)
+def test_what_is_to_be_kept_of_a_response_is_kept_alike(
+    name: str, backend: str, local: bool, stream: bool
+) -> None:
+    answer = stream_head() + b"".join(chunks_of(WARM[backend])) if stream else whole_of(WHOLES[backend])
+    body = asked(RESPONSES, stream, **REFERRING[name])
+    played = both(lambda world: world.play(PATHS[RESPONSES], body, answer, [answer]), backend, local=local)
+    assert bool(played.remembered) is (name != "not kept")
+
+
+@pytest.mark.parametrize("name", LOOKED_UP)
+def test_what_must_be_looked_up_is_no_lanes(name: str) -> None:
+    async def run() -> int:
+        world = World(RESPONSES, lane=True)
+        client = world.client()
+        for more in ({}, LOOKED_UP[name]):
+            await world.ask(client, PATHS[RESPONSES], asked(RESPONSES, False, **more))
+            for one in world.egress.opened:
+                if b"POST " in one.text:
+                    one.protocol.data_received(whole_of(WHOLES[RESPONSES]))  # type: ignore[attr-defined]
+            await asyncio.sleep(0.01)
+        return world.lanes
+
+    assert asyncio.run(run()) == 0
+
+
+VECTORS = {
+    "object": "list",
+    "data": [{"object": "embedding", "index": 0, "embedding": [0.5, -1, 2e-3]}],
+    "model": "m",
+}
+VECTORS["usage"] = {"prompt_tokens": 3, "total_tokens": 3}
+EMBEDDED = {
+    "numbers": json.dumps(VECTORS).encode(),
+    "base64": json.dumps(VECTORS).replace("[0.5, -1, 0.002]", '"AAAAPwAAgL9vEgM7"').encode(),
+    "no usage": json.dumps({**VECTORS, "usage": None}).encode(),
+    "no numbers": json.dumps(VECTORS).replace("0.5", '"x"').encode(),
+    "an error": json.dumps(chat.error("no")).encode(),
+    "nothing": b"{}",
+    "half": json.dumps(VECTORS).encode()[:-9],
+    "a key": json.dumps({**VECTORS, "model": KEY}).encode(),
+}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"encoding_format": "base64"}, {"encoding_format": None}, {"encoding_format": "float"}],
+    ids=["no wish", "base64", "null", "float"],
+)
+@pytest.mark.parametrize("local", [False, True], ids=["cloud", "local"])
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_vectors_are_told_alike(name: str, local: bool, more: dict[str, Any]) -> None:
+    well, raw = whole_of(EMBEDDED["numbers"]), whole_of(EMBEDDED[name])
+    body = asked(EMBEDDINGS, False, **more)
+
+    def play(pieces: list[bytes], **end: bool) -> Callable[[World], Coroutine[Any, Any, Played]]:
+        return lambda world: world.play(PATHS[EMBEDDINGS], body, well, pieces, **end)
+
+    played = both(play([raw]), EMBEDDINGS, local=local)
+    if name == "numbers":
+        assert (b'"AAAAPwAAgL9vEgM7"' in played.client.body) is (more.get("encoding_format") == "base64")
+    both(play([raw[:150], raw[150:]]), EMBEDDINGS, local=local)
+    both(play([raw[:200]], cut=True), EMBEDDINGS, local=local)
+
+
+def test_vectors_that_are_asked_for_as_a_stream_are_told_alike() -> None:
+    well = whole_of(EMBEDDED["numbers"])
+    body = json.dumps({"model": "m", "input": "hi", "encoding_format": "base64", "stream": True}).encode()
+    both(lambda world: world.play(PATHS[EMBEDDINGS], body, well, [well]), EMBEDDINGS)
 
 
 def drawn(data: st.DataObject) -> tuple[str, list[bytes], dict[str, Any]]:

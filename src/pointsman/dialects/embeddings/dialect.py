@@ -9,7 +9,7 @@ from ..openai_endpoints import FAMILY, PRIVATE_PREFIXES, RATE_LIMITS
 from ..sameness import Sameness
 from ..vendor_errors import OPENAI_STATUSES, is_openai_error, openai_error, upstream_error
 from .errors import stream_error
-from .format import may_have_null, revision, without_null
+from .format import FORMAT, may_have_null, revision, without_null
 from .seen import EmbeddingsSeen
 
 DIALECT = Dialect(
@@ -22,6 +22,7 @@ DIALECT = Dialect(
         "/v1/embeddings", FAMILY, private_prefixes=PRIVATE_PREFIXES, rate_limits=RATE_LIMITS, writes=False
     ),
     straight=Straight(may_have_null, without_null),
+    straight_words=(FORMAT,),
     revision=revision,
     is_error=is_openai_error,
     statuses=OPENAI_STATUSES,

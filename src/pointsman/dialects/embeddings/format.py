@@ -13,6 +13,9 @@ import msgspec
 from ...conversation.profile import Profile
 from ..recall import Recalled
 
+_NAME = "encoding_format"
+FORMAT = _NAME.encode()
+
 
 class _Wish(msgspec.Struct):
     encoding_format: Any = None
@@ -27,16 +30,16 @@ _NOT_OURS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowEr
 
 def may_have_null(body: bytes, recalled: Recalled) -> bool:
     """Is it worth a look?"""
-    return body.find(b'"encoding_format"') >= 0
+    return body.find(b'"%b"' % FORMAT) >= 0
 
 
 def without_null(body: bytes, profile: Profile, recalled: Recalled) -> bytes:
     """The body without an `encoding_format` of null. The vendor takes null for no wish, which gives numbers; servers that
     check it ("must be float or base64") refuse what libraries send when nobody asked."""
     members = _members(body)
-    if bytes(members.get("encoding_format", b"")) != b"null":
+    if bytes(members.get(_NAME, b"")) != b"null":
         return body
-    del members["encoding_format"]
+    del members[_NAME]
     return msgspec.json.encode(members)
 
 

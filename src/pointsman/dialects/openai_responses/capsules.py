@@ -11,14 +11,17 @@ from typing import Any
 import msgspec
 
 from ...wire.splice import find_values
-from ..capsule import is_capsule
+from ..capsule import PREFIX, is_capsule
 
+CAPSULE_WORDS = (PREFIX.encode(),)
+"""A string of every body that carries one begins with this."""
+_HINT = b'"%b' % CAPSULE_WORDS
 _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 def without_capsules(body: bytes) -> bytes | None:
     """The body less the reasoning items that carry one of our capsules; None when there is none. All other bytes stay."""
-    if b'"pm1.' not in body:
+    if _HINT not in body:
         return None
     spans = find_values(body, "input")
     if len(spans) != 1:
@@ -35,7 +38,7 @@ def without_capsules(body: bytes) -> bytes | None:
 
 
 def _is_ours(item: bytes) -> bool:
-    if b'"pm1.' not in item:
+    if _HINT not in item:
         return False
     value: Any = msgspec.json.decode(item)
     if not isinstance(value, dict) or value.get("type") != "reasoning":

@@ -15,7 +15,7 @@ from ..endpoint import Catalogue, Endpoint
 from ..openai_endpoints import FAMILY, PRIVATE_PREFIXES, RATE_LIMITS, list_fields, model_fields
 from ..sameness import Sameness
 from ..vendor_errors import OPENAI_STATUSES, is_openai_error, openai_error, upstream_error
-from .capsules import without_capsules
+from .capsules import CAPSULE_WORDS, without_capsules
 from .codex_models import catalogue
 from .errors import stream_error
 from .preset import PRESETTING
@@ -85,6 +85,7 @@ DIALECT = Dialect(
     ENDPOINT,
     statuses=OPENAI_STATUSES,
     straight=Straight(lambda _, recalled: recalled.asks.stored, with_items),
+    straight_words=CAPSULE_WORDS,
     translation=TRANSLATION,
     presetting=PRESETTING,
     is_error=is_openai_error,

@@ -316,7 +316,7 @@ async def _bridged(one: Attempt, backend: Backend, bridge: Bridge) -> Held[Answe
 
 def _cross(one: Attempt, backend: Backend, asked: Asked, spoken: Protocol) -> Crossing:
     plane, job = one.plane, one.job
-    keep = keeping(plane, one.rules, job, one.plan, one.target, straight=False)
+    keep = keeping(plane, one.rules, job.request, job.recalled.asks, one.plan, one.target, straight=False)
     client, caller = job.request.route.dialect, job.request.caller
     codec = crossing_of(plane, backend, one.target.model, asked, client, spoken, caller, keep)
     if one.plan.rule.recover_calls:

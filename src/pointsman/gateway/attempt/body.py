@@ -6,6 +6,7 @@ Not here: what a target of another protocol gets (translation/crossing.py).
 from __future__ import annotations
 
 from ...dialects.paths import Route
+from ...dialects.recall import NOTHING, Recalled
 from ...providers.profiles import profile_for
 from ...routing.table import Target
 from ...upstream.backend import Backend
@@ -23,30 +24,37 @@ def must_gather(backend: Backend, job: Job) -> bool:
 
 
 def body_for(backend: Backend, target: Target, job: Job, gathers: bool) -> tuple[bytes, bool]:
-    """The body's bytes as they came, with what it refers to where the backend does not keep that, and changed by
-    plain_body(). Also: must the extra usage chunk be hidden? Raises PointsmanError 400 for what the backend would take
-    and ignore."""
+    """The body's bytes as they came, changed by json_body() where they are JSON. Also: must the extra usage chunk be
+    hidden? Raises PointsmanError 400 for what the backend would take and ignore."""
     request = job.request
-    body, dialect = request.body, request.route.dialect
+    body = request.body
     if request.route.answer_id:
         return body, False
     if request.form is not None:
         same = target.model == request.model
         return body if same else with_model(body, request.form, target.model), False
-    fitting = dialect.straight if request.route.exact else None
-    if fitting is not None and fitting.wanted(body, job.recalled):
-        profile = profile_for(backend.spec, request.route.protocol, target.model)
-        body = fitting.fit(body, profile, job.recalled)
-    return plain_body(backend, target, request.route, body, request.model, request.stream, gathers)
+    asked = request.model, request.stream, gathers, job.recalled
+    return json_body(backend, target, request.route, body, *asked)
 
 
-def plain_body(
-    backend: Backend, target: Target, where: Route, body: bytes, model: str, stream: bool, gathers: bool
+def json_body(
+    backend: Backend,
+    target: Target,
+    where: Route,
+    body: bytes,
+    model: str,
+    stream: bool,
+    gathers: bool,
+    recalled: Recalled = NOTHING,
 ) -> tuple[bytes, bool]:
-    """A JSON body for this target, and whether the extra usage chunk must be hidden: the model spliced where it has another
-    name there; for a local server less its nulls; usage asked for of local servers, and where the row of another says that
-    it understands that; a stream where it `gathers`."""
+    """A JSON body for this target, and whether the extra usage chunk must be hidden: with what it refers to where the
+    backend does not keep that; the model spliced where it has another name there; for a local server less its nulls; usage
+    asked for of local servers, and where the row of another says that it understands that; a stream where it `gathers`.
+    Raises PointsmanError as body_for()."""
     dialect = where.dialect
+    fitting = dialect.straight if where.exact else None
+    if fitting is not None and fitting.wanted(body, recalled):
+        body = fitting.fit(body, profile_for(backend.spec, where.protocol, target.model), recalled)
     translation = dialect.translation
     if translation is not None and translation.without_capsules is not None:
         # What another backend made, carried in this protocol: its own vendor would refuse it.

@@ -12,7 +12,6 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from ...dialects.recall import NOTHING
 from ...kinds import FallbackOn, Protocol
 from ...providers.wordings import MAYBE_UNKNOWN_PATH, UNKNOWN_PATH, Phrases
 from ...routing.table import Plan, Target
@@ -58,9 +57,8 @@ def straight_exchange(
     request = job.request
     head, where = request.head, request.route
     path = upstream_path(head, where, one.rules.keys)
-    keep = (
-        None if job.recalled is NOTHING else keeping(one.plane, one.rules, job, plan, target, straight=True)
-    )
+    asks = job.recalled.asks
+    keep = keeping(one.plane, one.rules, request, asks, plan, target, straight=True) if asks.keeps else None
     revision = where.dialect.revision if where.exact else None
     revise = revision(body) if revision is not None else None
     going = (
@@ -74,7 +72,7 @@ def straight_exchange(
         codec = Passthrough(*going) if revise is None else Revising(*going, revise=revise)
         if where.exact and not where.answer_id:  # nor does a 404 for an id say anything of the path
             rows = unknown_path_of(backend, where.protocol, MAYBE_UNKNOWN_PATH)
-            codec.note = noting(one.plane, request, target) if job.recalled.asks.keeps else None
+            codec.note = noting(one.plane, request, target) if asks.keeps else None
     block, names = head.forward or straight_block(head, one.rules.keys)
     size = len(body) if body or head.method == b"POST" else None
     data = backend.head(head.method, path, block, names, size, login)

@@ -95,7 +95,7 @@ def _across(one: Attempt, backend: Backend, recorded: Protocol) -> Crossing:
     assert client is not None
     name = f"req_{blake2b(request.body, digest_size=12).hexdigest()}"
     told = (client, request.body, request.head, name, request.caller, job.recalled)
-    keep = keeping(plane, one.rules, job, one.plan, one.target, straight=False)
+    keep = keeping(plane, one.rules, request, job.recalled.asks, one.plan, one.target, straight=False)
     return crossing_of(
         plane, backend, one.target.model, asked_of(plane, one.rules, *told), request.route.dialect, recorded,
         request.caller, keep,

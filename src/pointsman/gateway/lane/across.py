@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...dialects.headers import meant_rows
+from ...dialects.recall import References
 from ...errors import PointsmanError
 from ...ledger.cost import Charged, used_of
 from ...resilience.board import TargetState
@@ -42,6 +43,7 @@ def begin_across(
     body: bytes,
     model: str,
     stream: bool,
+    asks: References | None,
 ) -> Lane | None:
     """The lane with the request on its way; None where it cannot be translated, or its answer comes in the other form than
     the client's: the full way must take it."""
@@ -49,6 +51,8 @@ def begin_across(
     lane.take(handler, asker, track, state, client, head, body, b"", model, stream, False, None)
     if not track.places.claim():
         return None
+    if asks is not None:
+        lane.remember(asks, straight=False)
     try:
         translated = lane.translate()
     except PointsmanError:
@@ -80,14 +84,14 @@ class AcrossLane(Lane):
         plane, asker, track, head = self.plane, self.asker, self.track, self.head
         where, backend, caller = asker.route, track.backend, asker.caller
         assert where.half is not None
-        asked = asked_of(plane, asker.rules, where.half, self.asked, head, self.id, caller)
+        asked = asked_of(plane, asker.rules, where.half, self.asked, head, self.id, caller, self.recalled)
         if plane.reasoning.lacks(str(caller.key_id), asked.request):
             return False
         model = track.target.model
         spoken = translated_to(backend, model, where.protocol, needs_of(asked.request))
         if spoken is None:
             return False
-        codec = crossing_of(plane, backend, model, asked, where.dialect, spoken, caller)
+        codec = crossing_of(plane, backend, model, asked, where.dialect, spoken, caller, self.keep)
         self.across = (asked, spoken, codec, codec.warnings)
         self.sent = codec.body
         return codec.streamed is self.stream

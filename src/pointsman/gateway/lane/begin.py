@@ -15,12 +15,12 @@ from ...routing.table import Plan
 from ...wire.http1 import RequestHead
 from ...wire.scan import body_look
 from ...wire.splice import MAX_DEPTH, MAX_MODEL, with_flag
-from ..attempt.body import plain_body
+from ..attempt.body import json_body
 from ..client.server import ClientConnection
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 from ..request.offload import LARGE
-from ..spending.at_once import take_at_once
+from ..spending.at_once import Taken, take_at_once
 from .across import begin_across
 from .facts import Asker, Track, asker_of, track_of
 from .lane import Lane
@@ -48,14 +48,13 @@ def begin(handler: Boundary, client: ClientConnection, head: RequestHead, body: 
     if track.unable and any([word in body for word in track.unable]):
         return None
     state = _open(plane, track, asker)
-    if state is None:
+    asks = None if asker.references is None else asker.references(body)
+    if state is None or (asks is not None and asks.stored):
         return None
     if track.crosses:
-        return begin_across(handler, asker, track, state, client, head, body, model, stream)
-    if marks & asker.straight:
-        return None
+        return begin_across(handler, asker, track, state, client, head, body, model, stream, asks)
     hide_usage = False
-    if marks and (marks & asker.option or track.local):
+    if marks and (marks & asker.read or track.local):
         made = _made(asker, track, body, model, stream)
         if made is None:
             return None
@@ -64,17 +63,18 @@ def begin(handler: Boundary, client: ClientConnection, head: RequestHead, body: 
         sent = body if track.named is None else b"".join((body[:begins], track.named, body[ends:]))
         if stream and track.usage is not None:
             sent, hide_usage = with_flag(sent, *track.usage), True
-    if not track.places.claim():
-        return None
     limited = asker.limited or track.limited
-    taken = take_at_once(plane, rules, asker.caller, asker.route, track.target, body) if limited else None
-    if limited and taken is None:
-        track.places.release()
+    taken = _taken(plane, rules, asker, track, body) if limited else None
+    if (limited and taken is None) or not (limited or track.places.claim()):
         return None
     conn = track.shelf.take(False)
     lane = Lane.__new__(Lane)
     lane.take(handler, asker, track, state, client, head, body, sent, model, stream, hide_usage, conn)
     lane.taken = taken
+    if asks is not None:
+        lane.remember(asks, straight=True)
+    if asker.revision is not None:
+        lane.revise_by(asker.revision)
     lane.set_off()
     return lane
 
@@ -85,10 +85,20 @@ def _asker(head: RequestHead, plane: DataPlane, rules: CompiledRules) -> Asker |
     return asker
 
 
+def _taken(plane: DataPlane, rules: CompiledRules, asker: Asker, track: Track, body: bytes) -> Taken | None:
+    """Of its limits and the backend's places, together; None where one of the two has none left."""
+    if not track.places.claim():
+        return None
+    taken = take_at_once(plane, rules, asker.caller, asker.route, track.target, body)
+    if taken is None:
+        track.places.release()
+    return taken
+
+
 def _made(asker: Asker, track: Track, body: bytes, model: str, stream: bool) -> tuple[bytes, bool] | None:
-    """See plain_body(); None where it refuses."""
+    """See json_body(); None where it refuses."""
     try:
-        return plain_body(track.backend, track.target, asker.route, body, model, stream, False)
+        return json_body(track.backend, track.target, asker.route, body, model, stream, False)
     except PointsmanError:
         return None
 

@@ -47,14 +47,14 @@ class Asker:
     """What a plain request's head says, by one snapshot's rules. track, model, version: of the last request with it.
 
     bounds: what its key may use; limited: it has limits; ends, until: it is good until then, unix seconds.
-    words: what is looked for in the body. straight: the marks (wire/scan.py) of those with which it is not plain; option:
-    of the one that its usage is asked for by. traced: it belongs to a client's trace, and somebody wants to
-    know."""
+    words: what is looked for in the body. read: the marks (wire/scan.py) of those with which it must be looked into before
+    it is sent. references, revision: see Remembered and Dialect, None where its protocol has none. traced: it belongs to a
+    client's trace, and somebody wants to know."""
 
     __slots__ = (
         "_begins", "_prefix", "_prefix_of", "_prefix_to", "bounds", "caller", "client", "ends", "key_id", "limited", "model",
-        "option", "path", "protocol", "route", "rules", "seen", "session", "straight", "traced", "track", "until", "version",
-        "words",
+        "path", "protocol", "read", "references", "revision", "route", "rules", "seen", "session", "traced", "track",
+        "until", "version", "words",
     )  # fmt: skip
 
     def __init__(
@@ -75,10 +75,12 @@ class Asker:
         self.track: Track | None = None
         self.model = ""
         self.version = -1
-        dialect, option = where.dialect, where.dialect.usage_option
         self.words = _words_of(where.protocol)
-        self.straight = (1 << len(dialect.straight_words)) - 1
-        self.option = 0 if option is None else 1 << len(dialect.straight_words)
+        self.read = (1 << len(self.words)) - 1
+        translation = where.dialect.translation
+        remembered = translation.remembered if translation is not None else None
+        self.references = remembered.references if remembered is not None else None
+        self.revision = where.dialect.revision
         self._begins = rules.keys.begins
         self.path = upstream_path(head, where, rules.keys)
         self._prefix = _NOTHING
@@ -151,9 +153,7 @@ def asker_of(head: RequestHead, plane: DataPlane, rules: CompiledRules) -> Asker
         and where.path == dialect.endpoint.path
         and not where.answer_id
         and head.http11
-        and dialect.revision is None
         and not where.tag
-        and (dialect.translation is None or dialect.translation.remembered is None)
     )
     if not plain or any(head.get(name) is not None for name in _FULL_WAY):
         return None

@@ -10,7 +10,7 @@ from ..attempt.exchange import Exchange
 from ..attempt.making import Attempt, exchange_for, straight_exchange, unknown_path_of
 from ..attempt.moves import State
 from ..request.delivery import Delivery
-from ..request.job import Begun, ClientRequest, Job, Tried
+from ..request.job import Begun, Job, Tried
 from .state import Underway
 
 
@@ -18,21 +18,10 @@ def hand_over(lane: Underway) -> Exchange:
     """The exchange that has the answer from now on. Its task has been made, and runs at the loop's next turn."""
     handler, asker, track, judge = lane.handler, lane.asker, lane.track, lane.judge
     plane, target, backend = handler.plane, track.target, track.backend
-    request = ClientRequest(
-        lane.id,
-        lane.head,
-        lane.asked,
-        asker.route,
-        lane.start,
-        lane.wall,
-        asker.caller,
-        lane.model,
-        lane.stream,
-    )
-    job = Job(request, Delivery(lane.client, lane.id, asker.route.framing), track.plan)
+    job = Job(lane.request(), Delivery(lane.client, lane.id, asker.route.framing), track.plan)
     handler.limit_time(job)
     tried = Tried(target, 1, lane.start, lane.wall)
-    tried.ours = lane.ours
+    tried.ours, tried.answer_id, job.recalled = lane.ours, lane.answer_id, lane.recalled
     tried.bill, tried.size, tried.sent, tried.changed = track.bill, lane.size, lane.went, lane.changed
     if lane.taken is not None:
         job.receipt, tried.receipt = lane.taken.rates, lane.taken.budgets

@@ -8,16 +8,14 @@ from pointsman.gateway.client.server cimport ClientConnection
 from pointsman.gateway.attempt.meaning cimport meaning
 from pointsman.gateway.data_plane cimport DataPlane
 from pointsman.gateway.lane.facts cimport Asker, Track
-from pointsman.gateway.lane.state cimport Underway
-from pointsman.gateway.request.meter cimport record
+from pointsman.gateway.lane.counted cimport Counted
 from pointsman.ledger.cost cimport used_of
-from pointsman.ledger.counters cimport Cell, Histogram
 from pointsman.dialects.seen cimport Seen
 from pointsman.dialects.whole_again cimport WholeAgain
 from pointsman.upstream.connection cimport UpstreamConnection
 from pointsman.wire.chunks cimport chunk_at, one_chunk
 
-cdef class Lane(Underway):
+cdef class Lane(Counted):
     @cython.locals(plane=DataPlane, track=Track)
     cdef begin(self)
     cdef _leave(self, UpstreamConnection conn)
@@ -40,8 +38,4 @@ cdef class Lane(Underway):
     cdef _end_stream(self)
     cdef _commit(self)
     cdef _drain(self)
-    @cython.locals(track=Track)
-    cdef _claim(self, double now)
-    @cython.locals(plane=DataPlane, track=Track, asker=Asker, now=double, ours=double, used=tuple)
-    cdef _settle(self, tuple used, tuple charged, bint aborted=*)
     cpdef general(self)

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from time import monotonic
-from typing import Any
 
 from ...dialects.base import IllegalMove
 from ...errors import PointsmanError
 from ...kinds import FallbackReason
-from ...ledger.cost import NOTHING, Charged, used_of
+from ...ledger.cost import NOTHING, used_of
 from ...upstream.connection import UpstreamConnection
 from ...wire.chunks import CHUNK_END, MORE, ODD, chunk_at, one_chunk
 from ...wire.scan import CHUNKED, CLOSES, EVENTS, answer_head
@@ -26,9 +25,9 @@ from ..attempt.meaning import ANSWERED, meaning
 from ..attempt.moves import MOVES, Effect, Effects, Event, State
 from ..attempt.relay import passing, usage_of
 from ..request.charging import FREE, cost_line, given_up, until_cut
-from ..request.meter import GONE, record, told_warnings
+from .counted import Counted
 from .handover import hand_over
-from .state import Underway, made_of
+from .state import made_of
 
 _LAST = b"0\r\n\r\n"
 _WELL = (Effect.PASS, Effect.FINISH)
@@ -38,7 +37,7 @@ _SEND = (Effect.SEND,)
 _STREAMS = CHUNKED | EVENTS
 
 
-class Lane(Underway):
+class Lane(Counted):
     """Sink of its upstream's bytes; see Underway for what it holds."""
 
     __slots__ = ()
@@ -118,11 +117,13 @@ class Lane(Underway):
         what follows from it."""
         conn, judge = self.conn, self.judge
         assert conn is not None
-        body, again = raw[size:], self.track.again
+        body, again = raw[size:], self.again
         usage = again.usage(body) if again is not None else None
         seen = None
+        if self.revise is not None:
+            body = self.revise(body)
         if usage is None:
-            seen = self.asker.seen()
+            seen = self._reading()
             seen.whole(body)
             usage = seen.usage
         if meaning(seen, (), True) is not ANSWERED or self._odd(body, lines):
@@ -130,6 +131,8 @@ class Lane(Underway):
             return
         if seen is not None and again is not None and usage is not None:
             again.learn(body, usage)
+        if self.note is not None:
+            self._noted(seen)
         self._answered(judge, conn, keep)
         used = used_of(usage)
         own = self._own_lines() + (lines if self.taken is None else self._theirs(lines))
@@ -169,7 +172,7 @@ class Lane(Underway):
 
     def _relay(self, lines: bytes) -> None:
         """Of its stream. lines: of the answer's head."""
-        backend, seen = self.track.backend, self.asker.seen()
+        backend, seen = self.track.backend, self._reading()
         if backend.spec.silent_end:
             seen.ends_silently()
         self.lines = self._theirs(lines)
@@ -280,6 +283,8 @@ class Lane(Underway):
                 return
 
     def _commit(self) -> None:
+        if self.note is not None and self.relay is not None:
+            self._noted(self.relay.seen)
         self._claim(monotonic())
         self.client.on_writable = self._client_writable
         held = b"".join(self.held or ())
@@ -357,40 +362,6 @@ class Lane(Underway):
         """See RawSink."""
         if not self.over:
             self.general().broke(error)
-
-    # -- its end
-
-    def _claim(self, now: float) -> None:
-        """Its target is the one."""
-        self.first_output = now
-        self.ours += now - self.judge.heard
-        track = self.track
-        self.plane.board.answered(track.health, self.target_state, track.account, now)
-        track.health.last_success = self.wall + (now - self.start)
-
-    def _settle(self, used: tuple[Any, ...], charged: Charged, aborted: bool = False) -> None:
-        self.over = True
-        plane, track = self.plane, self.track
-        plane.ticking.discard(self)
-        plane.jobs -= 1
-        track.health.in_flight -= 1
-        track.places.release()
-        first, now, asker, across = self.first_output or None, monotonic(), self.asker, self.across
-        ours = self.ours if aborted or self.relay is not None else self.ours + (now - self.judge.heard)
-        one = record(
-            self.id, self.wall, asker.protocol, asker.route.path, self.model, track.label, 200 if first else GONE,
-            "aborted" if aborted else "ok", self.stream, used, self.start, first, now, asker.key_id, track.mapping_id, None,
-            asker.client, asker.session, charged, ours, self.went,
-            None if across is None else told_warnings(across[3]), self.changed,
-        )  # fmt: skip
-        plane.record(one)
-        if self.taken is not None:
-            self.taken.settle(one)
-        if asker.traced and plane.trace is not None:
-            plane.trace(self.id, self.head.get(b"traceparent") or b"")
-        if not aborted:
-            track.ok.n += 1
-            track.overhead.observe(ours)
 
     def general(self) -> Exchange:
         """From here on the full way."""

@@ -1,6 +1,8 @@
 # Types for Cython: see hatch_build.py.
 import cython
 
+from pointsman.dialects.seen cimport Seen as SeenType
+from pointsman.dialects.whole_again cimport WholeAgain
 from pointsman.dialects.same_again cimport SameAgain as SameAgainType
 from pointsman.gateway.attempt.judge cimport Judge
 from pointsman.gateway.client.server cimport ClientConnection
@@ -12,7 +14,9 @@ from pointsman.upstream.connection cimport UpstreamConnection
 cdef class Underway:
     cdef public double start, wall, first_output, ours
     cdef public str id, model
-    cdef public object handler, head, opening, taken
+    cdef public object handler, head, keep, note, opening, recalled, revise, taken
+    cdef public str answer_id
+    cdef public WholeAgain again
     cdef public DataPlane plane
     cdef public TargetState target_state
     cdef public ClientConnection client
@@ -37,8 +41,10 @@ cdef class Underway:
     @cython.locals(asker=Asker, track=Track)
     cdef set_off(self)
     cdef begin(self)
+    cpdef revise_by(self, revision)
+    cpdef request(self)
+    cdef SeenType _reading(self)
     cdef bytes _own_lines(self)
-    cdef tuple _charged(self, tuple used)
     @cython.locals(probe=bytes)
     cdef bint _odd(self, bytes body, bytes lines)
     cdef bytes _theirs(self, bytes lines)

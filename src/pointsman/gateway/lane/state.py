@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from asyncio import Task
+from collections.abc import Callable
 from math import inf
 from time import monotonic, time
-from typing import Any
 from typing import Protocol as TypingProtocol
 
-from ...dialects.base import SameAgain
+from ...dialects.base import SameAgain, Seen
 from ...dialects.headers import without_rate_limits
+from ...dialects.recall import NOTHING, Keep
 from ...kinds import Protocol
-from ...ledger.cost import Charged
 from ...resilience.board import TargetState
 from ...translation.crossing import Asked, Crossing
 from ...upstream.connection import UpstreamConnection
@@ -22,8 +22,7 @@ from ..client.server import ClientConnection
 from ..compiled import CompiledRules
 from ..data_plane import DataPlane
 from ..prompts import Changed
-from ..request.charging import FREE
-from ..request.job import Job
+from ..request.job import ClientRequest, Job, Note
 from ..spending.at_once import Taken
 from .facts import Asker, Track
 
@@ -48,16 +47,18 @@ class Underway:
     pass as they come. held: bytes of one that the client has not, of held_size that came. head_bytes: of such an answer.
     across: of a request that is translated, its neutral form, the protocol that the backend gets, the codec, and what was
     lost on the way there.
-    taken: of limits, None where there are none. changed: see gateway/prompts.py.
+    taken: of limits, None where there are none. changed: see gateway/prompts.py. again: see Track. revise: what is done to a
+    whole answer, None for nothing. recalled, keep, note: see ClientRequest and Codec; answer_id: as it was read, where there
+    is a note.
     first_output: when the client got its answer's beginning, 0.0 before. ours: seconds of it that were the gateway's own.
     went: bytes that the backend was given. over: settled, or handed over. opening: its connection, while that is being made;
     conn is None meanwhile. kept: the connection has served before."""
 
     __slots__ = (
-        "_deadline", "_next_ping", "_raw", "_rest", "_stalled", "across", "asked", "asker", "changed", "client", "conn",
-        "first_output", "handler", "head", "head_bytes", "held", "held_size", "hide_usage", "id", "judge", "kept", "lines",
-        "model", "opening", "ours", "over", "plane", "relay", "same", "sent", "size", "start", "stream", "taken",
-        "target_state", "track", "wall", "went",
+        "_deadline", "_next_ping", "_raw", "_rest", "_stalled", "across", "again", "answer_id", "asked", "asker", "changed",
+        "client", "conn", "first_output", "handler", "head", "head_bytes", "held", "held_size", "hide_usage", "id", "judge",
+        "keep", "kept", "lines", "model", "note", "opening", "ours", "over", "plane", "recalled", "relay", "revise", "same",
+        "sent", "size", "start", "stream", "taken", "target_state", "track", "wall", "went",
     )  # fmt: skip
 
     def take(
@@ -97,6 +98,12 @@ class Underway:
         self.kept = conn is not None
         self.opening: Task[UpstreamConnection] | None = None
         self.changed: Changed | None = None
+        self.again = track.again
+        self.revise: Callable[[bytes], bytes] | None = None
+        self.recalled = NOTHING
+        self.keep: Keep | None = None
+        self.note: Note | None = None
+        self.answer_id: str | None = None
         self.judge = Judge(now, track.quiet, track.between, stream or track.crosses, not stream, False)
         self.relay: Relay | None = None
         self.same: SameAgain | None = None
@@ -110,6 +117,19 @@ class Underway:
         self._next_ping = now + track.hold if stream else inf
         self._raw = self._rest = self._stalled = b""
 
+    def revise_by(self, revision: Callable[[bytes], Callable[[bytes], bytes] | None]) -> None:
+        """See Dialect.revision."""
+        self.revise = revision(self.sent)
+        if self.revise is not None:
+            self.judge.translated = True
+
+    def request(self) -> ClientRequest:
+        """As the full way has it."""
+        asker = self.asker
+        return ClientRequest(
+            self.id, self.head, self.asked, asker.route, self.start, self.wall, asker.caller, self.model, self.stream,
+        )  # fmt: skip
+
     def set_off(self) -> None:
         """Begins; what a local server is sent of an agent's session is looked at then, while that one works."""
         self.begin()
@@ -122,6 +142,13 @@ class Underway:
         """Lane's."""
         raise NotImplementedError
 
+    def _reading(self) -> Seen:
+        """Of its answer, from its beginning on."""
+        seen: Seen = self.asker.seen()
+        if self.keep is not None:
+            seen.remembered_by(self.keep)
+        return seen
+
     def _own_lines(self) -> bytes:
         """Our header lines of its answer."""
         one = self.id.encode()
@@ -131,11 +158,6 @@ class Underway:
         """The answer's own header lines; where its client has rates, what is left of those in place of the backend's."""
         taken = self.taken
         return lines if taken is None or not taken.lines else taken.lines + without_rate_limits(lines)
-
-    def _charged(self, used: tuple[Any, ...]) -> Charged:
-        """What an answer with this usage costs."""
-        bill = self.track.bill
-        return FREE if bill is None else bill.of(used, self.wall)
 
     def _odd(self, body: bytes, lines: bytes) -> bool:
         """Is that no JSON object, or does it show the backend's key? lines: of the answer's head."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...dialects.recall import Given, Keep, Recalled, Remembered
+from ...dialects.recall import Given, Keep, Recalled, References, Remembered
 from ...errors import PointsmanError
 from ...kinds import ErrorKind
 from ...providers.profiles import profile_for
@@ -142,21 +142,27 @@ class _Keeping:
 
 
 def keeping(
-    plane: DataPlane, rules: CompiledRules, job: Job, plan: Plan, target: Target, *, straight: bool
+    plane: DataPlane,
+    rules: CompiledRules,
+    request: ClientRequest,
+    asks: References,
+    plan: Plan,
+    target: Target,
+    *,
+    straight: bool,
 ) -> Keep | None:
     """Who remembers this target's answer: nobody where the protocol has no references, the client wants nothing kept, or
-    all of the rule's targets keep theirs and the first of them is asked each time. straight: it gets the client's own
-    protocol."""
-    request = job.request
+    all of the rule's targets keep theirs and the first of them is asked each time. asks: what the body says of it.
+    straight: it gets the client's own protocol."""
     remembered = _remembered(request)
-    if remembered is None or not plane.responses.on or not job.recalled.asks.keeps:
+    if remembered is None or not plane.responses.on or not asks.keeps:
         return None
     if request.route.path != request.route.dialect.endpoint.path:
         return None
     holder = target.key if straight and _keeps(rules, request, target) else ""
     if holder and not plan.rule.spread and all(_keeps(rules, request, other) for other in plan.targets):
         return None
-    return _Keeping(plane, _caller(request), job.recalled.asks.previous, request.body, holder)
+    return _Keeping(plane, _caller(request), asks.previous, request.body, holder)
 
 
 def _keeps(rules: CompiledRules, request: ClientRequest, target: Target) -> bool:

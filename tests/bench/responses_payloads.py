@@ -1,0 +1,61 @@
+"""What is measured of Responses: a small request as Codex sends it, and what a backend answers.
+
+Not here: an agent's turn of 100 KB (translated_payloads.py), the other protocols (payloads.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.vendor_bodies import responses
+from tests.vendor_bodies.wire import named
+
+from .payloads import EVENTS, VARIANTS, Workload, _json
+from .translated_payloads import RESPONSES
+
+_MODEL = {"model": "bench-small"}
+
+
+def asked(*, stream: bool = False, store: bool | None = False) -> Workload:
+    """A short chat. store: None where the client does not say it, as the official libraries do not."""
+    more: dict[str, Any] = {"stream": True} if stream else {}
+    more |= {} if store is None else {"store": store}
+
+    def body(number: int) -> bytes:
+        said = {"type": "input_text", "text": "Say hello in one short sentence" + "." * number}
+        made = responses.ask("bench-small", instructions="Be brief.", tool_choice="auto", **more)
+        return _json(made | {"input": [{"type": "message", "role": "user", "content": [said]}]})
+
+    name = f"responses {'stream' if stream else 'small'}"
+    return Workload(name, RESPONSES, tuple(map(body, range(VARIANTS))), stream=stream)
+
+
+def reply(number: int = 0) -> bytes:
+    """A whole answer. number: of several, which have other ids, times, counts and words."""
+    text = "Hello, and welcome to the bench." + "." * (number % 4)
+    made = 9 + number % 5
+    usage = responses.USAGE | {
+        "input_tokens": 17 + number,
+        "output_tokens": made,
+        "total_tokens": 17 + number + made,
+    }
+    item = responses.message(text, id=f"msg_bench{number:016}")
+    head = {"id": f"resp_bench{number:016}", "created_at": 1790000000 + number // 3, **_MODEL}
+    return _json(responses.response([item], usage=usage, **head))
+
+
+def events() -> list[bytes]:
+    """A stream of EVENTS events and the closing one, each with the number that the vendor gives it."""
+    about = len(responses.said("", responses.USAGE)) - len(_words(2))
+    text = " wonder" * (EVENTS + 1 - about)
+    item = responses.message(text, id="msg_bench0000000000000000")
+    begun = responses.response([], "in_progress", id="resp_bench0000000000000000", **_MODEL)
+    end = responses.response([item], id="resp_bench0000000000000000", **_MODEL)
+    told = [responses.event("created", response=begun), responses.event("in_progress", response=begun)]
+    told += responses.opened(0, item) + responses.words(0, item, EVENTS + 1 - about)
+    told += [*responses.closed(0, item), responses.event("completed", response=end)]
+    return [named(event) for event in responses.numbered(told)]
+
+
+def _words(count: int) -> list[dict[str, Any]]:
+    return responses.words(0, responses.message("x" * count), count)
