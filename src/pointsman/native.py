@@ -80,7 +80,7 @@ MODULES = (
     "gateway.data_plane",
     "gateway.lane.facts",
     "gateway.lane.state",
-    "gateway.lane.counted",
+    "gateway.lane.accounted",
     "gateway.lane.lane",
     "gateway.lane.across",
     "gateway.lane.begin",

@@ -15,6 +15,7 @@ from pointsman.upstream.connection cimport UpstreamConnection
 )
 cpdef Lane begin(handler, ClientConnection client, head, bytes body)
 cdef Asker _asker(head, DataPlane plane, rules)
+cdef bint _fits(Track track, bytes body)
 cdef _taken(DataPlane plane, rules, Asker asker, Track track, bytes body)
 cdef _made(Asker asker, Track track, bytes body, str model, bint stream)
 cdef Track _track(DataPlane plane, rules, tuple key, Asker asker)

@@ -43,9 +43,7 @@ def begin(handler: Boundary, client: ClientConnection, head: RequestHead, body: 
     version, track = plane.lists.version, asker.track
     if version != asker.version or model != asker.model:
         track = _track(plane, rules, (model, version, asker.route.protocol), asker)
-    if track is None or (not stream and track.backend.unheeding) or len(body) > track.most:
-        return None
-    if track.unable and any([word in body for word in track.unable]):
+    if track is None or (not stream and track.backend.unheeding) or not _fits(track, body):
         return None
     state = _open(plane, track, asker)
     asks = None if asker.references is None else asker.references(body)
@@ -63,6 +61,7 @@ def begin(handler: Boundary, client: ClientConnection, head: RequestHead, body: 
         sent = body if track.named is None else b"".join((body[:begins], track.named, body[ends:]))
         if stream and track.usage is not None:
             sent, hide_usage = with_flag(sent, *track.usage), True
+    revise = None if asker.revision is None else asker.revision(sent)
     limited = asker.limited or track.limited
     taken = _taken(plane, rules, asker, track, body) if limited else None
     if (limited and taken is None) or not (limited or track.places.claim()):
@@ -73,8 +72,8 @@ def begin(handler: Boundary, client: ClientConnection, head: RequestHead, body: 
     lane.taken = taken
     if asks is not None:
         lane.remember(asks, straight=True)
-    if asker.revision is not None:
-        lane.revise_by(asker.revision)
+    if revise is not None:
+        lane.revise_by(revise)
     lane.set_off()
     return lane
 
@@ -83,6 +82,13 @@ def _asker(head: RequestHead, plane: DataPlane, rules: CompiledRules) -> Asker |
     asker = asker_of(head, plane, rules)
     head.asker = (rules, asker)
     return asker
+
+
+def _fits(track: Track, body: bytes) -> bool:
+    """Whatever stands in it (attempt/fitting.py)."""
+    if len(body) > track.most:
+        return False
+    return not track.unable or not any([word in body for word in track.unable])
 
 
 def _taken(plane: DataPlane, rules: CompiledRules, asker: Asker, track: Track, body: bytes) -> Taken | None:

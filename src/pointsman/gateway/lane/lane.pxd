@@ -8,14 +8,14 @@ from pointsman.gateway.client.server cimport ClientConnection
 from pointsman.gateway.attempt.meaning cimport meaning
 from pointsman.gateway.data_plane cimport DataPlane
 from pointsman.gateway.lane.facts cimport Asker, Track
-from pointsman.gateway.lane.counted cimport Counted
+from pointsman.gateway.lane.accounted cimport Accounted
 from pointsman.ledger.cost cimport used_of
 from pointsman.dialects.seen cimport Seen
 from pointsman.dialects.whole_again cimport WholeAgain
 from pointsman.upstream.connection cimport UpstreamConnection
 from pointsman.wire.chunks cimport chunk_at, one_chunk
 
-cdef class Lane(Counted):
+cdef class Lane(Accounted):
     @cython.locals(plane=DataPlane, track=Track)
     cdef begin(self)
     cdef _leave(self, UpstreamConnection conn)

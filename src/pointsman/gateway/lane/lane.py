@@ -25,7 +25,7 @@ from ..attempt.meaning import ANSWERED, meaning
 from ..attempt.moves import MOVES, Effect, Effects, Event, State
 from ..attempt.relay import passing, usage_of
 from ..request.charging import FREE, cost_line, given_up, until_cut
-from .counted import Counted
+from .accounted import Accounted
 from .handover import hand_over
 from .state import made_of
 
@@ -37,7 +37,7 @@ _SEND = (Effect.SEND,)
 _STREAMS = CHUNKED | EVENTS
 
 
-class Lane(Counted):
+class Lane(Accounted):
     """Sink of its upstream's bytes; see Underway for what it holds."""
 
     __slots__ = ()

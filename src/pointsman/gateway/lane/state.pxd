@@ -38,10 +38,11 @@ cdef class Underway:
         self, handler, Asker asker, Track track, TargetState state, ClientConnection client, head, bytes asked, bytes sent,
         str model, bint stream, bint hide_usage, UpstreamConnection conn
     )
+    cdef _nothing_yet(self)
     @cython.locals(asker=Asker, track=Track)
     cdef set_off(self)
     cdef begin(self)
-    cpdef revise_by(self, revision)
+    cpdef revise_by(self, revise)
     cpdef request(self)
     cdef SeenType _reading(self)
     cdef bytes _own_lines(self)

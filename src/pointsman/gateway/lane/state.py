@@ -92,36 +92,38 @@ class Underway:
         self.sent = sent
         self.model = model
         self.stream = stream
-        self.taken: Taken | None = None
         self.hide_usage = hide_usage
         self.conn = conn
         self.kept = conn is not None
+        self.again = track.again
+        self.judge = Judge(now, track.quiet, track.between, stream or track.crosses, not stream, False)
+        self._deadline = now + (track.total if stream else track.total_whole)
+        self._next_ping = now + track.hold if stream else inf
+        self._nothing_yet()
+
+    def _nothing_yet(self) -> None:
+        self.taken: Taken | None = None
         self.opening: Task[UpstreamConnection] | None = None
         self.changed: Changed | None = None
-        self.again = track.again
         self.revise: Callable[[bytes], bytes] | None = None
-        self.recalled = NOTHING
         self.keep: Keep | None = None
         self.note: Note | None = None
         self.answer_id: str | None = None
-        self.judge = Judge(now, track.quiet, track.between, stream or track.crosses, not stream, False)
         self.relay: Relay | None = None
         self.same: SameAgain | None = None
         self.across: tuple[Asked, Protocol, Crossing, bytes] | None = None
         self.held: list[bytes] | None = None
+        self.recalled = NOTHING
         self.held_size = self.went = 0
         self.head_bytes = self.lines = b""
         self.first_output = self.ours = 0.0
         self.over = False
-        self._deadline = now + (track.total if stream else track.total_whole)
-        self._next_ping = now + track.hold if stream else inf
         self._raw = self._rest = self._stalled = b""
 
-    def revise_by(self, revision: Callable[[bytes], Callable[[bytes], bytes] | None]) -> None:
-        """See Dialect.revision."""
-        self.revise = revision(self.sent)
-        if self.revise is not None:
-            self.judge.translated = True
+    def revise_by(self, revise: Callable[[bytes], bytes]) -> None:
+        """What is done to a whole answer (Dialect.revision)."""
+        self.revise = revise
+        self.judge.translated = True
 
     def request(self) -> ClientRequest:
         """As the full way has it."""

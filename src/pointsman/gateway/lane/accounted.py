@@ -18,7 +18,7 @@ from ..request.stored import noting
 from .state import Underway
 
 
-class Counted(Underway):
+class Accounted(Underway):
     """See Underway for what it holds."""
 
     __slots__ = ()

@@ -8,7 +8,7 @@ from pointsman.gateway.lane.state cimport Underway
 from pointsman.gateway.request.meter cimport record
 from pointsman.ledger.counters cimport Cell, Histogram
 
-cdef class Counted(Underway):
+cdef class Accounted(Underway):
     @cython.locals(plane=DataPlane, track=Track)
     cpdef remember(self, asks, bint straight)
     cdef _noted(self, SeenType seen)
