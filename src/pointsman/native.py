@@ -38,6 +38,7 @@ MODULES = (
     "dialects.part_writer",
     "dialects.openai_chat.writer",
     "dialects.anthropic_messages.writer",
+    "dialects.openai_responses.writer",
     "translation.reasoning_store",
     "translation.sequence",
     "translation.usable_calls",

@@ -65,7 +65,7 @@ def usage_value(usage: TokenUsage | None) -> dict[str, Any] | None:
     }
 
 
-_ECHOED = (
+_SETTINGS = (
     "instructions", "max_output_tokens", "max_tool_calls", "parallel_tool_calls", "previous_response_id", "prompt_cache_key",
     "reasoning", "safety_identifier", "service_tier", "temperature", "text", "tool_choice", "tools", "top_logprobs", "top_p",
     "truncation", "user",
@@ -77,18 +77,19 @@ _DEFAULTS: dict[str, Any] = {
     "truncation": "disabled",
     "text": {"format": {"type": "text"}},
 }
+_UNSAID = {name: _DEFAULTS.get(name) for name in _SETTINGS}
 
 
 def echo(request: Request) -> dict[str, Any]:
     """The request's settings, which a response object repeats
     (docs/protocols/requests.md#settings-in-a-response-object)."""
-    raw = request.raw
-    value: dict[str, Any] = {}
-    for name in _ECHOED:
-        found = raw.get(name)
-        value[name] = found if found is not None else _DEFAULTS.get(name)
-    if type(request.tools) is KnownList and request.tools.text:
-        value["tools"] = msgspec.Raw(request.tools.text)
+    value = _UNSAID.copy()
+    for name, found in request.raw.items():
+        if found is not None and name in value:
+            value[name] = found
+    for tools in (value["tools"], request.tools):
+        if type(tools) is KnownList and tools.text:
+            value["tools"] = msgspec.Raw(tools.text)
     return value
 
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import msgspec
 
-from ...conversation.events import Cited, Ended, PartEnd, PartKind, PartStart, Started, Stop
-from ...conversation.parts import Citation, Foreign, ToolKind
+from ...conversation.events import Cited, Ended, Finished, PartEnd, PartKind, PartStart, Started, Stop
+from ...conversation.parts import Citation, Foreign, Text, ToolKind
 from ...conversation.reply import Reply, unfold
 from ...errors import PointsmanError
+from ...wire.http1 import digits
 from ..base import Answering
 from ..ids import own_id
 from ..openai_parts import url_citation
@@ -59,6 +60,7 @@ come after any that is not the last."""
 
 _encode = msgspec.json.Encoder().encode
 _PING = b": ping\n\n"
+_THOUGHT = "reasoning_summary_text.delta"
 _CALL = {
     ToolKind.FUNCTION: ("function_call", "fc_", "arguments", "function_call_arguments"),
     ToolKind.CUSTOM: ("custom_tool_call", "ctc_", "input", "custom_tool_call_input"),
@@ -69,7 +71,8 @@ class ResponsesWriter(PartWriter):
     """See dialects.base.Writer."""
 
     __slots__ = (
-        "_annotations", "_cited", "_client_tool", "_client_tools", "_item", "_number", "_output", "_part", "_text",
+        "_annotations", "_around", "_cited", "_client_tool", "_client_tools", "_delta", "_item", "_number", "_output",
+        "_part", "_silent", "_text",
     )  # fmt: skip
 
     def __init__(self, answering: Answering) -> None:
@@ -81,11 +84,24 @@ class ResponsesWriter(PartWriter):
         self._text: list[str] = []
         self._cited: list[Citation] = []  # of the open text: it may be cited before it is said
         self._annotations: list[dict[str, Any]] = []
+        self._silent = False  # nobody gets the frames
+        self._delta = ""  # the frame of more of the open part, and what stands around its number and its text
+        self._around = (b"", b"", b"")
         self._client_tools = declared(answering.request)
         self._client_tool: ClientTool | None = None  # whose call is open: it is told when it is whole
 
     def whole(self, reply: Reply) -> dict[str, Any]:
         """The response object of a whole reply."""
+        self._silent = True
+        parts = reply.parts
+        if len(parts) == 1 and type(parts[0]) is Text and parts[0].text and not parts[0].citations:
+            self._usage = reply.usage
+            self._finish = Finished(
+                reply.stop, reply.sequence, reply.explanation, reply.service_tier, reply.word
+            )
+            content = [{"type": "output_text", "text": parts[0].text, "annotations": [], "logprobs": []}]
+            self._output.append({**self._message(), "status": self._status(), "content": content})
+            return self._final()[1]
         for event in unfold(reply):
             if type(event) is not Ended:
                 self.write(event)
@@ -108,16 +124,17 @@ class ResponsesWriter(PartWriter):
 
     def _frame(self, kind: str, more: dict[str, Any]) -> bytes:
         self._moves.to(kind)
+        if self._silent:
+            return b""
         name = f"response.{kind}"
         value = {"type": name, "sequence_number": self._number, **more}
         self._number += 1
         return b"event: " + name.encode() + b"\ndata: " + _encode(value) + b"\n\n"
 
     def _begin(self, event: Started) -> bytes:
-        response = response_value(self._answering, "in_progress", [], None)
-        return self._frame("created", {"response": response}) + self._frame(
-            "in_progress", {"response": response}
-        )
+        response = {} if self._silent else response_value(self._answering, "in_progress", [], None)
+        more = {"response": response}
+        return self._frame("created", more) + self._frame("in_progress", more)
 
     def _places(self) -> dict[str, Any]:
         assert self._item is not None
@@ -129,28 +146,31 @@ class ResponsesWriter(PartWriter):
 
     def more(self, text: str) -> bytes:
         """See PartWriter."""
-        part = self._part
-        assert part is not None
-        self._text.append(text)
-        match part.kind:
-            case PartKind.TEXT:
-                more = {**self._content_places(), "delta": text, "logprobs": []}
-                return self._frame("output_text.delta", more)
-            case PartKind.TOOL if self._client_tool is not None:
-                return b""
-            case PartKind.TOOL:
-                kind = _CALL[part.tool_kind][3]
-                return self._frame(f"{kind}.delta", {**self._places(), "delta": text})
-            case PartKind.THINKING:
-                out = b""
-                if len(self._text) == 1:
-                    empty = {"type": "summary_text", "text": ""}
-                    out = self._frame(
-                        "reasoning_summary_part.added", {**self._places(), "summary_index": 0, "part": empty}
-                    )
-                more = {**self._places(), "summary_index": 0, "delta": text}
-                return out + self._frame("reasoning_summary_text.delta", more)
-        return self._frame("refusal.delta", {**self._content_places(), "delta": text})
+        texts = self._text
+        texts.append(text)
+        if self._client_tool is not None:
+            return b""
+        if len(texts) == 1 and self._delta == _THOUGHT:
+            empty = {"type": "summary_text", "text": ""}
+            places = {**self._places(), "summary_index": 0, "part": empty}
+            return self._frame("reasoning_summary_part.added", places) + self._piece(text)
+        return self._piece(text)
+
+    def _framed(self, kind: str, places: dict[str, Any], last: bytes = b"}") -> None:
+        """What stands around each piece of a part, rendered once: frames of this kind, with these places before the text."""
+        self._delta = kind
+        name = f"response.{kind}".encode()
+        before = b'event: %b\ndata: {"type":"%b","sequence_number":' % (name, name)
+        self._around = (before, b"," + _encode(places)[1:-1] + b',"delta":', last + b"\n\n")
+
+    def _piece(self, text: str) -> bytes:
+        self._moves.again(self._delta)
+        if self._silent:
+            return b""
+        before, between, after = self._around
+        number = self._number
+        self._number = number + 1
+        return b"".join((before, digits(number), between, _encode(text), after))
 
     def _cite(self, event: Cited) -> bytes:
         self._cited.append(event.citation)
@@ -220,7 +240,9 @@ class ResponsesWriter(PartWriter):
                 return out
             return out + self._start_call(event)
         if event.kind is PartKind.THINKING:
-            return out + self._add_item({"id": self._own_id("rs_"), "type": "reasoning", "summary": []})
+            out += self._add_item({"id": self._own_id("rs_"), "type": "reasoning", "summary": []})
+            self._framed(_THOUGHT, {**self._places(), "summary_index": 0})
+            return out
         assert foreign is not None
         return out + self._add_item(foreign.value)
 
@@ -246,26 +268,29 @@ class ResponsesWriter(PartWriter):
         return out + self._end(PartEnd(0))
 
     def _start_call(self, event: PartStart) -> bytes:
-        kind, prefix, field, _ = _CALL[event.tool_kind]
+        kind, prefix, field, told = _CALL[event.tool_kind]
         item = {"id": f"{prefix}{event.call_id}", "type": kind, "status": "in_progress", field: ""}
         item |= {"call_id": event.call_id, "name": event.name}
         if event.namespace is not None:
             item["namespace"] = event.namespace
-        return self._add_item(item)
+        out = self._add_item(item)
+        self._framed(f"{told}.delta", self._places())
+        return out
 
     def _start_text(self, event: PartStart) -> bytes:
         out = b""
         if self._item is None:
-            message = {
-                "id": self._own_id("msg_"),
-                "type": "message",
-                "status": "in_progress",
-                "role": "assistant",
-            }
-            out = self._add_item({**message, "content": []})
-        return out + self._frame(
-            "content_part.added", {**self._content_places(), "part": self._content(event, "")}
-        )
+            out = self._add_item({**self._message(), "content": []})
+        places = self._content_places()
+        if event.kind is PartKind.TEXT:
+            self._framed("output_text.delta", places, b',"logprobs":[]}')
+        else:
+            self._framed("refusal.delta", places)
+        return out + self._frame("content_part.added", {**places, "part": self._content(event, "")})
+
+    def _message(self) -> dict[str, Any]:
+        own = self._own_id("msg_")
+        return {"id": own, "type": "message", "status": "in_progress", "role": "assistant"}
 
     def _content(self, event: PartStart, text: str) -> dict[str, Any]:
         if event.kind is PartKind.REFUSAL:
@@ -306,8 +331,7 @@ class ResponsesWriter(PartWriter):
             return self._add_item({**item, "status": "in_progress"}) + self._item_done(item)
         out = self._start_call(part)
         if text:
-            more = {**self._places(), "delta": text}
-            out += self._frame("function_call_arguments.delta", more)
+            out += self._piece(text)
         assert self._item is not None
         return out + self._end_call(part, self._item, text)
 
