@@ -39,7 +39,7 @@ def compact(value: Any) -> bytes:
 def pieces(bodies: Bodies, body: bytes) -> tuple[object, Cut | None, Cut | None]:
     """What it was cut into; None where it cannot be."""
     try:
-        found = bodies.cut(body, WHOSE)
+        found = bodies.cut(body, WHOSE, "messages")
     except (msgspec.DecodeError, UnicodeDecodeError):
         found = None
     if found is None:

@@ -30,9 +30,9 @@ from pointsman.wire.http1 import parse_head
 from pointsman.wire.key_mask import KeyMask
 from tests.bench import translated_payloads as payloads
 
-CHAT, MESSAGES = Protocol.OPENAI_CHAT, Protocol.ANTHROPIC_MESSAGES
-PATHS = {CHAT: payloads.CHAT, MESSAGES: payloads.MESSAGES}
-OTHER = {CHAT: MESSAGES, MESSAGES: CHAT}
+CHAT, MESSAGES, RESPONSES = Protocol.OPENAI_CHAT, Protocol.ANTHROPIC_MESSAGES, Protocol.OPENAI_RESPONSES
+PATHS = {CHAT: payloads.CHAT, MESSAGES: payloads.MESSAGES, RESPONSES: payloads.RESPONSES}
+OTHER = {CHAT: MESSAGES, MESSAGES: CHAT, RESPONSES: CHAT}
 BOX = BackendSpec("local/box", "local", "box", "http://127.0.0.1:9001")
 HEAD = parse_head(b"POST /v1/x HTTP/1.1\r\nhost: a\r\n\r\n", 100)
 AGENT = {client: json.loads(payloads.agent(path, 60_000).bodies[0]) for client, path in PATHS.items()}
@@ -43,6 +43,11 @@ def nothing_known() -> Iterator[None]:
     forget()
     yield
     forget()
+
+
+def history(client: Protocol) -> str:
+    """The member that has the turns."""
+    return "input" if client is RESPONSES else "messages"
 
 
 def forget() -> None:
@@ -101,8 +106,8 @@ def test_a_turn_that_is_known_gives_the_same(client: Protocol) -> None:
 
 @pytest.mark.parametrize("client", PATHS)
 def test_a_longer_history_begins_with_the_bytes_of_the_shorter(client: Protocol) -> None:
-    longer = AGENT[client]
-    shorter = longer | {"messages": longer["messages"][:-3]}
+    longer, turns = AGENT[client], history(client)
+    shorter = longer | {turns: longer[turns][: -4 if client is RESPONSES else -3]}
     forms = []
     for body in (shorter, longer):
         made = json.loads(crossed(client, asked(client, compact(body)))[0])
@@ -168,6 +173,69 @@ def chat_call(call_id: str) -> dict[str, Any]:
     return {"id": call_id, "type": "function", "function": {"name": "f", "arguments": ' {"x": 1}'}}
 
 
+SAID = {"type": "output_text", "text": "said", "annotations": []}
+CITED = {
+    **SAID,
+    "annotations": [
+        {"type": "url_citation", "url": "https://a.example/b", "title": "t", "start_index": 0, "end_index": 2}
+    ],
+}
+CALL = {"type": "function_call", "call_id": "a", "name": "f", "arguments": "{}"}
+ITEMS: list[dict[str, Any]] = [
+    {"role": "user", "content": "words"},
+    {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "caf\u00e9"}]},
+    {
+        "type": "message",
+        "role": "user",
+        "content": [{"type": "input_image", "image_url": "https://a.example/b"}],
+    },
+    {"type": "message", "role": "user", "content": []},
+    {"type": "message", "role": "assistant", "content": [SAID]},
+    {"type": "message", "role": "assistant", "content": [SAID, SAID], "id": "msg_1", "status": "completed"},
+    {"type": "message", "role": "assistant", "content": [CITED]},
+    {"type": "message", "role": "assistant", "content": [{**SAID, "text": ""}]},
+    {"type": "message", "role": "assistant", "content": []},
+    {"type": "message", "role": "assistant", "content": [SAID], "phase": "commentary"},
+    {"type": "message", "role": "assistant", "content": "no", "phase": "final_answer"},
+    {"type": "message", "role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]},
+    {"type": "message", "role": "developer", "content": "rules"},
+    {"role": "system", "content": [{"type": "input_text", "text": "more rules"}]},
+    {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]},
+    {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "opaque=="},
+    CALL,
+    {**CALL, "call_id": "b_pmAbCd01", "id": "fc_1", "status": "completed"},
+    {**CALL, "arguments": None, "colour": "red"},
+    {"type": "custom_tool_call", "call_id": "c", "name": "patch", "input": "*** Begin"},
+    {"type": "function_call_output", "call_id": "a", "output": "r"},
+    {
+        "type": "function_call_output",
+        "call_id": "b_pmAbCd01",
+        "output": [{"type": "input_text", "text": "r"}],
+    },
+    {"type": "custom_tool_call_output", "call_id": "c", "output": "done"},
+    {
+        "type": "local_shell_call",
+        "id": "lsh_1",
+        "call_id": "s",
+        "status": "completed",
+        "action": {"type": "exec", "command": ["ls"]},
+    },
+    {"type": "local_shell_call_output", "id": "lsh_1", "output": "files"},
+    {
+        "type": "web_search_call",
+        "id": "ws_1",
+        "status": "completed",
+        "action": {"type": "search", "query": "q"},
+    },
+    {
+        "type": "additional_tools",
+        "tools": [{"type": "function", "name": "g", "parameters": {}, "strict": False}],
+    },
+    {"type": "item_reference", "id": "msg_1"},
+    {"id": "msg_1"},
+    {"type": "message", "role": "wrong", "content": "r"},
+    {"role": "user"},
+]
 TURNS: list[dict[str, Any]] = [
     {"role": "user", "content": "words"},
     {
@@ -207,35 +275,51 @@ TURNS: list[dict[str, Any]] = [
 ]
 
 
-@given(
-    st.lists(st.sampled_from(TURNS), min_size=1, max_size=7),
-    st.sampled_from([CHAT, MESSAGES]),
-    st.integers(0, 4),
-)
-def test_any_history_gives_what_it_gives_without_memory(
-    turns: list[Any], client: Protocol, more: int
-) -> None:
+SHELL: list[dict[str, Any]] = [
+    {"type": "local_shell"},
+    *(
+        {"type": "function", "name": f"f{i}", "parameters": {"type": "object"}, "strict": False}
+        for i in range(8)
+    ),
+]
+
+
+def histories(most: int) -> st.SearchStrategy[tuple[Protocol, list[Any]]]:
+    """Of any client."""
+    turns = st.tuples(
+        st.sampled_from([CHAT, MESSAGES]), st.lists(st.sampled_from(TURNS), min_size=1, max_size=most)
+    )
+    items = st.tuples(st.just(RESPONSES), st.lists(st.sampled_from(ITEMS), min_size=1, max_size=most))
+    return turns | items
+
+
+def asking(client: Protocol) -> dict[str, Any]:
+    """A body without its turns, large enough that those are remembered."""
+    if client is RESPONSES:
+        return {"model": "m", "store": False, "tools": SHELL, "instructions": "x" * turn_memory.SMALLEST}
+    return {"model": "m", "max_tokens": 9, "metadata": {"user_id": "x" * turn_memory.SMALLEST}}
+
+
+@given(histories(7), st.integers(0, 4))
+def test_any_history_gives_what_it_gives_without_memory(found: tuple[Protocol, list[Any]], more: int) -> None:
     """Also one that is refused, or of which something is lost; and after another that begins like it."""
-    body = {
-        "model": "m",
-        "max_tokens": 9,
-        "messages": turns,
-        "metadata": {"user_id": "x" * turn_memory.SMALLEST},
-    }
+    client, turns = found
+    body = asking(client) | {history(client): turns}
     forget()
     first = told(client, compact(body))
     assert told(client, compact(body)) == first
-    told(client, compact(body | {"messages": turns[:more]}))
+    told(client, compact(body | {history(client): turns[:more]}))
     assert told(client, compact(body)) == first
     assert told(client, json.dumps(body).encode()) == first  # with spaces: read without the memory
 
 
-@given(st.lists(st.sampled_from(TURNS), min_size=2, max_size=9), st.sampled_from([CHAT, MESSAGES]))
-def test_a_history_that_grows_gives_what_it_gives_without_memory(turns: list[Any], client: Protocol) -> None:
+@given(histories(9))
+def test_a_history_that_grows_gives_what_it_gives_without_memory(found: tuple[Protocol, list[Any]]) -> None:
     """Turn by turn, as an agent's does; and once more with another turn at its end."""
-    body = {"model": "m", "max_tokens": 9, "metadata": {"user_id": "x" * turn_memory.SMALLEST}}
-    bodies = [compact(body | {"messages": turns[: at + 1]}) for at in range(len(turns))]
-    bodies.append(compact(body | {"messages": [*turns[:-1], {"role": "user", "content": "else"}]}))
+    client, turns = found
+    body, name = asking(client), history(client)
+    bodies = [compact(body | {name: turns[: at + 1]}) for at in range(len(turns))]
+    bodies.append(compact(body | {name: [*turns[:-1], {"role": "user", "content": "else"}]}))
     without = []
     for one in bodies:
         forget()

@@ -57,9 +57,26 @@ def _first_look(items: KnownList[T], look: Callable[[Sequence[T]], Made]) -> Mad
     return items.once(look, lambda: look(items))
 
 
-_BEGUN = "begun"
+_BEGUN, _JOINED = "begun", "joined"
 _LATEST = 4
 """Turns that may have come behind a beginning that is known: an agent adds two or three."""
+
+
+def joined(messages: Sequence[Message]) -> Message:
+    """One that says what these say, one after the other; the very same again of those that were met before."""
+    last = messages[-1].parts
+    met = all([type(message.parts) is KnownList for message in messages])
+    if met and type(last) is KnownList:
+        before = last.made.get(_JOINED)
+        if before is not None and len(before[0]) == len(messages) and all(map(is_, before[0], messages)):
+            found: Message = before[1]
+            return found
+    parts = [part for message in messages for part in message.parts]
+    first = messages[0]
+    made = Message(first.role, KnownList(parts) if met else parts, path=first.path)
+    if met and type(last) is KnownList:
+        last.made[_JOINED] = tuple(messages), made
+    return made
 
 
 def begun(messages: Sequence[Message], key: Hashable) -> tuple[int, Any]:

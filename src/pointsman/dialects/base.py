@@ -136,7 +136,8 @@ class ClientHalf:
     by its path. names: neutral field -> this protocol's name of it; of a part or a tool `Image.detail`. render_reply: the
     client's whole body. writer: for one client stream. moves: the writer's grammar, for the documentation.
     usage_required: every answer of it has numbers. ordered: its histories tell where in a turn thinking stood. cites: an
-    answer can name the pages that it rests on. turns: as whose its `messages` are remembered (turn_memory.py).
+    answer can name the pages that it rests on. turns: as whose the turns in its member `history` are remembered
+    (turn_memory.py).
     whole_calls: a call in a stream of it is one piece. at_once(body, created): what is answered without asking anybody.
     plain_request(body, header): what parse_request() would give where it is of texts alone (plain_request.py), None of any
     other.
@@ -151,6 +152,7 @@ class ClientHalf:
     ordered: bool = True
     cites: bool = True
     turns: Protocol | None = None
+    history: str = "messages"
     whole_calls: bool = False
     at_once: Callable[[dict[str, Any], int], bytes | None] | None = None
     plain_request: Callable[[bytes, Callable[[bytes], bytes | None]], Request | None] | None = None

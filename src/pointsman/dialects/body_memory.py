@@ -58,9 +58,9 @@ class Bodies:
         self._lock = Lock()
         self.bytes = 0
 
-    def cut(self, body: bytes, whose: str) -> tuple[Cut, Cut | None] | None:
-        """The body cut, and the one before that it goes on with. None where it is not written without white space. Raises
-        msgspec.DecodeError, UnicodeDecodeError where it cannot be cut."""
+    def cut(self, body: bytes, whose: str, history: str) -> tuple[Cut, Cut | None] | None:
+        """The body cut, and the one before that it goes on with. history: the member that has the turns. None where it is
+        not written without white space. Raises msgspec.DecodeError, UnicodeDecodeError where it cannot be cut."""
         with self._lock:
             kept = tuple(self._kept.get(whose, ()))
         best, known, end = None, 0, 0
@@ -70,10 +70,10 @@ class Bodies:
                 if same > known:
                     best, known, end = one, same, at
         if best is not None:
-            cut = _along(body, best, known, end)
+            cut = _along(body, best, known, end, history)
             if cut is not None:
                 return cut, best if known + _MARKED >= len(best.texts) else None
-        cut = _anew(body)
+        cut = _anew(body, history)
         return None if cut is None else (cut, None)
 
     def keep(self, whose: str, cut: Cut, instead: Cut | None) -> None:
@@ -119,7 +119,7 @@ def _same_turns(body: bytes, before: Cut) -> tuple[int, int]:
     return known, at
 
 
-def _along(body: bytes, before: Cut, known: int, at: int) -> Cut | None:
+def _along(body: bytes, before: Cut, known: int, at: int, history: str) -> Cut | None:
     """The body cut as the one before, of whose turns it has the first. at: behind these. None where it must be cut anew."""
     end, same = len(body) - 1, len(before.rest)
     for name, _, text in reversed(before.rest):
@@ -132,7 +132,7 @@ def _along(body: bytes, before: Cut, known: int, at: int) -> Cut | None:
     if not body.endswith(b"}") or body.startswith(b",", at - 1) is new.startswith(b"]"):
         return None  # a comma too many or too few
     texts = before.texts[:known]
-    between = [] if new == b"]" else _between(new, texts)
+    between = [] if new == b"]" else _between(new, texts, history)
     if between is None:
         return None
     rest = before.rest[same:]
@@ -142,10 +142,10 @@ def _along(body: bytes, before: Cut, known: int, at: int) -> Cut | None:
     return Cut(before.head, before.first, texts, [*between, *rest], len(body), proven)
 
 
-def _between(new: bytes, texts: list[bytes]) -> list[Member] | None:
+def _between(new: bytes, texts: list[bytes], history: str) -> list[Member] | None:
     """The members that stand behind the turns; turns that are new are added to texts. new: from within the turns on."""
-    members = _members(b'{"messages":[' + new + b"}")
-    turns = memoryview(members.pop("messages"))
+    members = _members(b'{"%b":[%b}' % (history.encode(), new))
+    turns = memoryview(members.pop(history))
     items = [bytes(raw) for raw in _items(turns)]
     size = sum(map(len, items)) + max(len(items) - 1, 0) + 1
     texts += items
@@ -157,9 +157,9 @@ def _between(new: bytes, texts: list[bytes]) -> list[Member] | None:
     return found if size == len(new) else None
 
 
-def _anew(body: bytes) -> Cut | None:
+def _anew(body: bytes, history: str) -> Cut | None:
     members = _members(body)
-    if "messages" not in members:
+    if history not in members:
         return None
     size = 0  # a brace stands before the first member, where commas stand before the others
     first: dict[str, bytes] = {}
@@ -170,7 +170,7 @@ def _anew(body: bytes) -> Cut | None:
         name = b"," + _encode(key) + b":"
         size += len(name)
         view = memoryview(raw)
-        if key == "messages":
+        if key == history:
             head = body[: size + 1]
             texts = [bytes(item) for item in _items(view)]
             if sum(map(len, texts)) + max(len(texts) - 1, 0) + 2 != len(view):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from typing import Protocol as TypingProtocol
 
 import msgspec
@@ -66,12 +67,17 @@ class Remembered:
     """A protocol whose clients may refer to what they were given. Bodies have passed wire.splice.peek().
 
     references: of a body. own_items: a body's own items as JSON, without those before it. reference: the id that an item
-    refers to, None for an item that is there itself.
+    refers to, None for an item that is there itself. words: one of them begins a string of nearly every body that refers to
+    anything (wire/scan.py); seen(body, hinted): references() of a body that has been looked at; hinted: one of them does.
+    keeps: may the answer to a body of these members be remembered?
     """
 
     references: Callable[[bytes], References]
     own_items: Callable[[bytes], list[bytes]]
     reference: Callable[[bytes], str | None]
+    words: tuple[bytes, ...]
+    seen: Callable[[bytes, bool], References]
+    keeps: Callable[[Mapping[str, Any]], bool]
 
 
 class Keep(TypingProtocol):

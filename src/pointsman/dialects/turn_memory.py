@@ -39,7 +39,8 @@ MEMORY: Memory[tuple[str, int, bytes], Message] = Memory(MOST_TURNS, MOST_BYTES)
 
 
 class Turns(list[Any]):
-    """A client's `messages`: each the Message that was read of it before, or its decoded value. texts: the JSON of each."""
+    """The turns of a client's body: each the Message that was read of it before, or its decoded value. texts: the JSON of
+    each."""
 
     __slots__ = ("_whose", "texts")
 
@@ -62,21 +63,22 @@ def _plain(part: Part) -> bool:
     return type(part) is ToolCall or (type(part) is Text and not part.citations)
 
 
-def load_known(body: bytes, whose: Whose) -> dict[str, Any] | None:
-    """The body, with its turns as Turns and its tools as they were read, where they are known. None where it is not written
-    as most clients write it, without white space between its values, or cannot be read: then fields.load() says why.
+def load_known(body: bytes, whose: Whose, history: str) -> dict[str, Any] | None:
+    """The body, with the turns in its member `history` as Turns and its tools as they were read, where they are known. None
+    where it is not written as most clients write it, without white space between its values, or cannot be read: then
+    fields.load() says why.
 
     No key stands twice: the members and the turns are as long together as the text, and what is within each was looked at
     when it was decoded, now or when it was read first."""
     mine = whose[0] + ":" + whose[1]
     try:
-        found = BODIES.cut(body, mine)
+        found = BODIES.cut(body, mine, history)
         if found is None:
             return None
         cut, before = found
         proven = cut.proven
         value = {key: _member(key, text, whose[0], key in proven) for key, text in cut.first.items()}
-        value["messages"] = _turns(cut.texts, mine)
+        value[history] = _turns(cut.texts, mine)
         for _, key, text in cut.rest:
             value[key] = _member(key, text, whose[0], key in proven)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, _Doubtful):

@@ -81,7 +81,7 @@ class Asked:
         notes = Notes(self.strict, client.names)
         value: dict[str, Any] | None = None
         if client.turns is not None and len(body) >= SMALLEST:
-            value = load_known(body, (client.turns, caller))
+            value = load_known(body, (client.turns, caller), client.history)
         if value is None:
             value = load(body, notes, peeked=True)
         given = client.parse_request(value, Reading(notes, self.capsules, head.get, recalled))

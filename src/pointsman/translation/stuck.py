@@ -19,7 +19,7 @@ import msgspec
 
 from ..conversation.parts import Part, Text, ToolCall, ToolKind, ToolResult
 from ..conversation.repeats import REPEATS, goes_round
-from ..conversation.request import Request, Role
+from ..conversation.request import Message, Request, Role
 from ..jsonschema.fits import misfit
 from ..routing.specs import MappingSpec
 
@@ -183,6 +183,9 @@ def _silent(request: Request) -> list[int]:
 
 
 def _says_nothing(item: Any) -> bool:
+    if isinstance(item, Message):  # met before
+        said = item.role is Role.ASSISTANT
+        return said and not any(type(part) is not Text or part.text.strip() for part in item.parts)
     if not isinstance(item, dict) or item.get("role") != "assistant" or not item.keys() <= _NOTHING:
         return False
     content = item.get("content")

@@ -9,8 +9,8 @@ body_look(body, depth, longest, words) -> (model, stream, start, end, marks) | N
     Of a JSON object (RFC 8259, any spacing) that is nested no deeper than `depth` levels, whose top-level keys (at most
     64) are ASCII without escapes and all different, with a `model` of 1 to `longest` characters without escapes,
     and a `stream`, if any, that is true, false or null (None). start, end: where the model's value stands, quotes
-    included. marks: bit i for each words[i] (at most 24, non-empty, no quote or backslash in them) that stands
-    somewhere behind a quotation mark, and NULLS where a top-level member is null.
+    included. marks: bit i for each words[i] (at most 24, non-empty, no backslash in them, a quotation mark only
+    at their end) that stands somewhere behind a quotation mark, and NULLS where a top-level member is null.
 
 answer_head(data) -> (status, size, length, flags, lines) | None
     Of an HTTP/1.1 answer whose whole head stands at the beginning of `data`. size: of the head in bytes, the empty line

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from ...conversation.known import KnownList
 from ...conversation.request import Request
 
 
@@ -103,8 +104,15 @@ def run_by_client(tool: dict[str, Any]) -> ClientTool | None:
 
 
 def declared(request: Request) -> dict[str, ClientTool]:
-    """Those that this client declared, by the name of their function."""
+    """Those that this client declared, by the name of their function. Nobody changes what it gives."""
     tools = request.raw.get("tools")
+    if type(tools) is KnownList:
+        known: KnownList[Any] = tools
+        return known.once(declared, lambda: _declared(msgspec.json.decode(known.text)))
+    return _declared(tools)
+
+
+def _declared(tools: Any) -> dict[str, ClientTool]:
     found = (run_by_client(one) for one in tools if isinstance(one, dict)) if isinstance(tools, list) else ()
     return {tool.type: tool for tool in found if tool is not None}
 

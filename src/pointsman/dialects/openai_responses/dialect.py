@@ -75,6 +75,8 @@ TRANSLATION = Translation(
     count_keys=frozenset(_COUNTED),
     without_capsules=without_capsules,
     remembered=REMEMBERED,
+    turns=Protocol.OPENAI_RESPONSES,
+    history="input",
 )
 DIALECT = Dialect(
     Protocol.OPENAI_RESPONSES,

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from ...conversation.known import KnownList, joined
 from ...conversation.parts import Foreign, Opaque, Part, Text, Thinking, ToolCall, ToolKind, ToolResult
 from ...conversation.request import Message, Request, Role
 from ..base import Reading
@@ -18,6 +19,7 @@ from ..decoding import decode_object as decode
 from ..fields import Fields, bad
 from ..openai_parts import image_of, read_parts, read_results, read_texts
 from ..replayed import replayed
+from ..turn_memory import Turns
 from .client_tools import ITEMS
 from .plain_words import told
 from .references import UNKNOWN_ITEM, UNKNOWN_RESPONSE, is_reference
@@ -25,6 +27,8 @@ from .references import UNKNOWN_ITEM, UNKNOWN_RESPONSE, is_reference
 OWN = "openai_responses"
 _ROLES = ("user", "assistant", "system", "developer")
 _CALLS = {"function_call": ToolKind.FUNCTION, "custom_tool_call": ToolKind.CUSTOM}
+_ALONE = frozenset((*_CALLS, *(f"{kind}_output" for kind in _CALLS)))
+"""Items that are read without looking at others, but for messages."""
 _UNREADABLE = {
     "compaction": "a compacted conversation can be read by the vendor that made it only; send its "
     "messages themselves, or use one of that vendor's models.",
@@ -64,8 +68,55 @@ def read_input(request: Request, fields: Fields, later: Later, reading: Reading)
         return
     if not isinstance(value, list):
         bad("input", "must be a string or a list of items.")
+    if type(value) is Turns:
+        _read_turns(request, value, later, reading)
+        return
     for index, one in enumerate(value):
         _item(request, Fields(one, f"input[{index}]"), later, reading)
+
+
+def _read_turns(request: Request, turns: Turns, later: Later, reading: Reading) -> None:
+    """The same of items some of which were met before, in the same place: those are not read again."""
+    said: list[Message] = []  # by the assistant, one after the other
+    for at, one in enumerate(turns):
+        read = [one] if type(one) is Message else _by_itself(one, at, turns, later, reading)
+        if read is None:
+            _say_all(request, said)
+            _item(request, Fields(one, f"input[{at}]"), later, reading)
+        elif read and read[0].role is Role.ASSISTANT:
+            said += read
+        elif read:
+            _say_all(request, said)
+            request.messages += read
+    _say_all(request, said)
+
+
+def _by_itself(value: Any, at: int, turns: Turns, later: Later, reading: Reading) -> list[Message] | None:
+    """What becomes of an item that is read without looking at others: one message, or nothing. None of any other."""
+    if type(value) is not dict or value.get("phase") is not None:
+        return None
+    kind, role = value.get("type"), value.get("role")
+    if kind not in _ALONE and (kind not in (None, "message") or role not in ("user", "assistant")):
+        return None
+    own, told = Request(""), len(reading.notes.warnings)
+    _item(own, Fields(value, f"input[{at}]"), later, reading)
+    if own.messages:
+        turns.keep(at, own.messages[0], reading.notes, told)
+    return own.messages
+
+
+def _say_all(request: Request, said: list[Message]) -> None:
+    """Of the assistant, one after the other: one message, with what it has said before them. Empties the list."""
+    if not said:
+        return
+    last = request.messages[-1] if request.messages else None
+    if last is not None and last.role is Role.ASSISTANT:
+        for message in said:
+            for part in message.parts:
+                _say(request, part, message.path)
+    else:
+        request.messages.append(said[0] if len(said) == 1 else joined(said))
+    said.clear()
 
 
 def read_earlier(request: Request, fields: Fields, later: Later, reading: Reading) -> None:
@@ -218,6 +269,8 @@ def _say(request: Request, part: Part, path: str, phase: str | None = None) -> N
     part.path = part.path or path
     last = request.messages[-1] if request.messages else None
     if last is not None and last.role is Role.ASSISTANT and (phase is None or last.phase in (None, phase)):
+        if type(last.parts) is KnownList:  # which nobody changes
+            request.messages[-1] = last = Message(Role.ASSISTANT, [*last.parts], path=last.path)
         last.parts.append(part)
         last.phase = last.phase or phase
         return

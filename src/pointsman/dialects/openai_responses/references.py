@@ -6,6 +6,8 @@ Not here: what is remembered (translation/response_memory.py); the same in a tra
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import msgspec
@@ -115,7 +117,42 @@ def reference(item: bytes) -> str | None:
     return _name(found) if _refers(found) else None
 
 
-REMEMBERED = Remembered(references, own_items, reference)
+_WORDS = (b'previous_response_id"', b'conversation"', b'prompt"', b'item_reference"')
+_names_itself = re.compile(rb'"id"[ \t\r\n]*:[ \t\r\n]*"').search
+_escapes_a_letter = re.compile(rb"\\u00[4-7]").search
+
+
+class _Store(msgspec.Struct):
+    store: Any = None
+
+
+_store = msgspec.json.Decoder(_Store).decode
+
+
+def _seen(body: bytes, hinted: bool) -> References:
+    """See Remembered. Most bodies refer to nothing, and need not be decoded to know it."""
+    if (
+        hinted
+        or _names_itself(body) is not None
+        or (b"\\u00" in body and _escapes_a_letter(body) is not None)
+    ):
+        return references(body)
+    at = body.find(b'"store"')
+    if at < 0:
+        return References(keeps=True)
+    try:
+        # What follows a top-level member, and nothing else, is an object where a brace stands before it.
+        said = _store(b"{" + body[at:]).store
+    except UNREADABLE:
+        return references(body)
+    return References(keeps=said is not False)
+
+
+def _keeps(members: Mapping[str, Any]) -> bool:
+    return members.get("store") is not False
+
+
+REMEMBERED = Remembered(references, own_items, reference, _WORDS, _seen, _keeps)
 
 
 def with_items(body: bytes, profile: Profile, recalled: Recalled) -> bytes:

@@ -87,7 +87,7 @@ def echo(request: Request) -> dict[str, Any]:
     for name, found in request.raw.items():
         if found is not None and name in value:
             value[name] = found
-    for tools in (value["tools"], request.tools):
+    for tools in (value["tools"], request.tools):  # as they were sent, though they were not read once more
         if type(tools) is KnownList and tools.text:
             value["tools"] = msgspec.Raw(tools.text)
     return value

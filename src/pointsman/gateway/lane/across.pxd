@@ -14,7 +14,7 @@ from pointsman.wire.chunks cimport chunk_at
 
 @cython.locals(lane=AcrossLane, conn=UpstreamConnection)
 cpdef Lane begin_across(
-    handler, Asker asker, Track track, TargetState state, ClientConnection client, head, bytes body, str model, bint stream, asks
+    handler, Asker asker, Track track, TargetState state, ClientConnection client, head, bytes body, str model, bint stream
 )
 
 cdef class AcrossLane(Lane):

@@ -43,7 +43,6 @@ def begin_across(
     body: bytes,
     model: str,
     stream: bool,
-    asks: References | None,
 ) -> Lane | None:
     """The lane with the request on its way; None where it cannot be translated, or its answer comes in the other form than
     the client's: the full way must take it."""
@@ -51,8 +50,6 @@ def begin_across(
     lane.take(handler, asker, track, state, client, head, body, b"", model, stream, False, None)
     if not track.places.claim():
         return None
-    if asks is not None:
-        lane.remember(asks, straight=False)
     try:
         translated = lane.translate()
     except PointsmanError:
@@ -84,7 +81,9 @@ class AcrossLane(Lane):
         plane, asker, track, head = self.plane, self.asker, self.track, self.head
         where, backend, caller = asker.route, track.backend, asker.caller
         assert where.half is not None
-        asked = asked_of(plane, asker.rules, where.half, self.asked, head, self.id, caller, self.recalled)
+        asked = asked_of(plane, asker.rules, where.half, self.asked, head, self.id, caller)
+        if asker.remembered is not None:
+            self.remember(References(keeps=asker.remembered.keeps(asked.request.raw)), straight=False)
         if plane.reasoning.lacks(str(caller.key_id), asked.request):
             return False
         model = track.target.model

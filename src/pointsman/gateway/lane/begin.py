@@ -46,11 +46,13 @@ def begin(handler: Boundary, client: ClientConnection, head: RequestHead, body: 
     if track is None or (not stream and track.backend.unheeding) or not _fits(track, body):
         return None
     state = _open(plane, track, asker)
-    asks = None if asker.references is None else asker.references(body)
-    if state is None or (asks is not None and asks.stored):
+    if state is None:
         return None
     if track.crosses:
-        return begin_across(handler, asker, track, state, client, head, body, model, stream, asks)
+        return begin_across(handler, asker, track, state, client, head, body, model, stream)
+    asks = None if asker.remembered is None else asker.remembered.seen(body, marks & asker.refers != 0)
+    if asks is not None and asks.stored:
+        return None
     hide_usage = False
     if marks and (marks & asker.read or track.local):
         made = _made(asker, track, body, model, stream)

@@ -13,13 +13,13 @@ cdef class Asker:
     cdef object _prefix_of
     cdef object _prefix
     cdef bytes _prefix_to
-    cdef public object bounds, caller, client, key_id, path, protocol, references, revision, route, rules, seen, session
+    cdef public object bounds, caller, client, key_id, path, protocol, remembered, revision, route, rules, seen, session
     cdef public Track track
     cdef public str model
     cdef public Py_ssize_t version
     cdef public tuple words
     cdef tuple _begins
-    cdef public long read
+    cdef public long read, refers
     cdef public bint traced, limited, ends
     cdef public double until
     cpdef bytes upstream_head(self, head, backend, Py_ssize_t size)

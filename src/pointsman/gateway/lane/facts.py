@@ -48,13 +48,13 @@ class Asker:
 
     bounds: what its key may use; limited: it has limits; ends, until: it is good until then, unix seconds.
     words: what is looked for in the body. read: the marks (wire/scan.py) of those with which it must be looked into before
-    it is sent. references, revision: see Remembered and Dialect, None where its protocol has none. traced: it belongs to a
-    client's trace, and somebody wants to know."""
+    it is sent; refers: those of Remembered.words. remembered, revision: see Translation and Dialect, None where its protocol
+    has none. traced: it belongs to a client's trace, and somebody wants to know."""
 
     __slots__ = (
         "_begins", "_prefix", "_prefix_of", "_prefix_to", "bounds", "caller", "client", "ends", "key_id", "limited", "model",
-        "path", "protocol", "read", "references", "revision", "route", "rules", "seen", "session", "traced", "track",
-        "until", "version", "words",
+        "path", "protocol", "read", "refers", "remembered", "revision", "route", "rules", "seen", "session", "traced",
+        "track", "until", "version", "words",
     )  # fmt: skip
 
     def __init__(
@@ -76,10 +76,11 @@ class Asker:
         self.model = ""
         self.version = -1
         self.words = _words_of(where.protocol)
-        self.read = (1 << len(self.words)) - 1
         translation = where.dialect.translation
-        remembered = translation.remembered if translation is not None else None
-        self.references = remembered.references if remembered is not None else None
+        self.remembered = translation.remembered if translation is not None else None
+        refers = len(self.remembered.words) if self.remembered is not None else 0
+        self.read = (1 << (len(self.words) - refers)) - 1
+        self.refers = (1 << len(self.words)) - 1 - self.read
         self.revision = where.dialect.revision
         self._begins = rules.keys.begins
         self.path = upstream_path(head, where, rules.keys)
@@ -138,8 +139,13 @@ class Asker:
 @derived
 def _words_of(protocol: Protocol) -> tuple[bytes, ...]:
     dialect = DIALECTS[protocol]
-    option = dialect.usage_option
-    return (*dialect.straight_words, *(() if option is None else (option.member.encode(),)))
+    option, translation = dialect.usage_option, dialect.translation
+    remembered = translation.remembered if translation is not None else None
+    return (
+        *dialect.straight_words,
+        *(() if option is None else (option.member.encode(),)),
+        *(() if remembered is None else remembered.words),
+    )
 
 
 def asker_of(head: RequestHead, plane: DataPlane, rules: CompiledRules) -> Asker | None:
