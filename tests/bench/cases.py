@@ -112,7 +112,11 @@ def all_cases() -> dict[str, Case]:
     chat, message = _wholes(payloads.chat_reply), _wholes(payloads.message_reply)
     response, vectors = _wholes(responses_payloads.reply), (_whole(payloads.vectors()),)
     codex, codex_stream = responses_payloads.asked(), responses_payloads.asked(stream=True)
-    called = {CHAT: (_whole(made.called_chat()),), MESSAGES: (_whole(made.called_messages()),)}
+    called = {
+        CHAT: (_whole(made.called_chat()),),
+        MESSAGES: (_whole(made.called_messages()),),
+        RESPONSES: (_whole(made.called_responses()),),
+    }
     streamed = {path: small(path, stream=True) for path in (CHAT, MESSAGES)}
     streams = {
         CHAT: _chat_stream(),
@@ -144,6 +148,7 @@ def all_cases() -> dict[str, Case]:
         Case("msg2resp_event", "translated event, Messages to Responses", streamed[MESSAGES], streams[RESPONSES], RESPONSES, 3),
         Case("msg2chat_agent", "translated 100 KB, Messages to Chat", agent(MESSAGES), called[CHAT], CHAT, 3),
         Case("resp2chat_agent", "translated 100 KB, Responses to Chat", agent(RESPONSES), called[CHAT], CHAT, 3),
+        Case("msg2resp_agent", "translated 100 KB, Messages to Responses", agent(MESSAGES), called[RESPONSES], RESPONSES, 3),
         Case("chat2msg_agent", "translated 100 KB, Chat to Messages", agent(CHAT), called[MESSAGES], MESSAGES, 3),
     ]  # fmt: skip
     return {case.name: case for case in rows}

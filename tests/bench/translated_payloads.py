@@ -337,3 +337,17 @@ def called_messages() -> bytes:
     }
     content = [{"type": "text", "text": _text(2, 20)}, call]
     return _json(messages.whole(content, "tool_use", id="msg_01bench0000000000000", model="bench-agent"))
+
+
+def called_responses() -> bytes:
+    """The same of Responses backends."""
+    item = responses.message(_text(2, 20), id="msg_bench000000000000000")
+    call = {
+        "id": "fc_bench0000000000000000",
+        "type": "function_call",
+        "status": "completed",
+        "call_id": "call_bench000000000000000000",
+        "name": CALLED,
+        "arguments": json.dumps({"query": _text(1, 6), "page": 2}),
+    }
+    return _json(responses.response([item, call], id="resp_bench00000000000000", model="bench-agent"))

@@ -32,7 +32,7 @@ from tests.bench import translated_payloads as payloads
 
 CHAT, MESSAGES, RESPONSES = Protocol.OPENAI_CHAT, Protocol.ANTHROPIC_MESSAGES, Protocol.OPENAI_RESPONSES
 PATHS = {CHAT: payloads.CHAT, MESSAGES: payloads.MESSAGES, RESPONSES: payloads.RESPONSES}
-OTHER = {CHAT: MESSAGES, MESSAGES: CHAT, RESPONSES: CHAT}
+OTHERS = {CHAT: (MESSAGES, RESPONSES), MESSAGES: (CHAT, RESPONSES), RESPONSES: (CHAT, MESSAGES)}
 BOX = BackendSpec("local/box", "local", "box", "http://127.0.0.1:9001")
 HEAD = parse_head(b"POST /v1/x HTTP/1.1\r\nhost: a\r\n\r\n", 100)
 AGENT = {client: json.loads(payloads.agent(path, 60_000).bodies[0]) for client, path in PATHS.items()}
@@ -66,8 +66,7 @@ def asked(client: Protocol, body: bytes, caller: str = "1") -> Asked:
     return Asked(half, body, HEAD, "req_1", Capsules(b"k"), caller=caller)
 
 
-def crossed(client: Protocol, read: Asked) -> tuple[bytes, bytes]:
-    backend = OTHER[client]
+def crossed(client: Protocol, read: Asked, backend: Protocol) -> tuple[bytes, bytes]:
     profile = profile_for(BOX, backend, "m")
     made = Crossing(read, DIALECTS[client], DIALECTS[backend], profile, None, KeyMask(b""))
     return made.body, made.warnings
@@ -82,7 +81,7 @@ def told(client: Protocol, body: bytes) -> object:
     """What becomes of it, or the words of the refusal."""
     try:
         read = asked(client, body)
-        return said(read), crossed(client, read)
+        return said(read), *(crossed(client, read, backend) for backend in OTHERS[client])
     except PointsmanError as error:
         return error.public
 
@@ -108,11 +107,12 @@ def test_a_turn_that_is_known_gives_the_same(client: Protocol) -> None:
 def test_a_longer_history_begins_with_the_bytes_of_the_shorter(client: Protocol) -> None:
     longer, turns = AGENT[client], history(client)
     shorter = longer | {turns: longer[turns][: -4 if client is RESPONSES else -3]}
-    forms = []
-    for body in (shorter, longer):
-        made = json.loads(crossed(client, asked(client, compact(body)))[0])
-        forms.append(compact({"messages": made["messages"]})[:-2])
-    assert forms[1].startswith(forms[0])
+    for backend in OTHERS[client]:
+        forms = []
+        for body in (shorter, longer):
+            made = json.loads(crossed(client, asked(client, compact(body)), backend)[0])
+            forms.append(compact({"turns": made[history(backend)]})[:-2])
+        assert forms[1].startswith(forms[0])
 
 
 @pytest.mark.parametrize("client", PATHS)
@@ -134,7 +134,8 @@ def test_nobody_changes_a_turn_that_is_known(client: Protocol) -> None:
     assert thought in parts
     assert sum(getattr(part, "id", "") == "another" for part in parts) == 1
     assert sum(getattr(part, "call_id", "") == "another" for part in parts) == 1
-    crossed(client, read)
+    for backend in OTHERS[client]:
+        crossed(client, read, backend)
     assert msgspec.json.encode(kept()) == before
     assert said(asked(client, body)) == said(asked(client, body, "2"))
 

@@ -43,18 +43,21 @@ def stands_apart(out: list[Object], known: tuple[Written, ...]) -> bool:
 
 
 Turn = Callable[[Message], tuple[Written, ...] | None]
+Apart = Callable[[list[Object], tuple[Written, ...]], bool]
 
 
-def first_written(out: list[Object], messages: list[Message], key: Hashable, turn: Turn) -> int:
-    """Add the objects of the turns that stand first and were met before; how many turns those are: up to one whose neighbour
-    before is of the same role, since the two may become one. turn: the objects of one, None of what was not met before;
-    depends on the turn and the key alone."""
+def first_written(
+    out: list[Object], messages: list[Message], key: Hashable, turn: Turn, apart: Apart = stands_apart
+) -> int:
+    """Add the objects of the turns that stand first and were met before; how many turns those are: up to one that must not
+    stand behind those before as it is. turn: the objects of one, None of what was not met before; depends on the turn and
+    the key alone."""
     begin, objects = begun(messages, key)
     first: list[Object] = [*objects] if objects else []
     count = begin
     for message in messages[begin:]:
         known = turn(message)
-        if known is None or not stands_apart(first, known):
+        if known is None or not apart(first, known):
             break
         first += known
         count += 1

@@ -7,27 +7,56 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...conversation import parts as neutral
+from ...conversation.known import KnownList
 from ...conversation.profile import Profile
 from ...conversation.request import Message, Request, Role
 from ..fields import maybe
 from ..openai_parts import Wording, content_part, marked
+from ..written import Object, Written, as_text, first_written, written
 
 
-def render_input(request: Request, profile: Profile, *, leave_system: bool) -> list[dict[str, Any]]:
-    """The whole list. leave_system: the system text is in `instructions`. Raises PointsmanError 400."""
-    out: list[dict[str, Any]] = []
+def render_input(request: Request, profile: Profile, *, leave_system: bool) -> list[Any]:
+    """The whole list, for the encoder. leave_system: the system text is in `instructions`. Raises PointsmanError 400."""
+    out: list[Object] = []
     role = "developer" if profile.developer_role else "system"
     if request.system and not leave_system:
         out.append(_message(role, _texts(request.system)))
-    for message in request.messages:
-        if message.role is Role.ASSISTANT:
+    messages = request.messages
+    count = 0 if request.phases else first_written(out, messages, render_input, _known, _always)
+    for message in messages[count:] if count else messages:
+        known = None if request.phases else _known(message)
+        if known is not None:
+            out += known
+        elif message.role is Role.ASSISTANT:
             _assistant(out, message, request.phases)
         elif message.role is Role.USER:
             _user(out, message)
         else:
             late = role if message.role is Role.SYSTEM and profile.developer_role else message.role.value
             out.append(_message(late, _texts(message.parts)))
+    return as_text(out)
+
+
+def _known(message: Message) -> tuple[Written, ...] | None:
+    """What a turn that was met before becomes, where no turn says its phase."""
+    parts = message.parts
+    if type(parts) is not KnownList:
+        return None
+    return written(parts, (_known, message.role is Role.ASSISTANT), _alone, message)
+
+
+def _alone(message: Message) -> list[Object]:
+    out: list[Object] = []
+    if message.role is Role.ASSISTANT:
+        _assistant(out, message, phases=False)
+    else:
+        _user(out, message)
     return out
+
+
+def _always(_: list[Object], known: tuple[Written, ...]) -> bool:
+    """No two turns become one here."""
+    return True
 
 
 def _message(role: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
