@@ -1,4 +1,4 @@
-"""What is measured of Responses: a small request as Codex sends it, and what a backend answers.
+"""What is measured of Responses: a small request, and what a backend answers.
 
 Not here: an agent's turn of 100 KB (translated_payloads.py), the other protocols (payloads.py).
 """
@@ -23,7 +23,7 @@ def asked(*, stream: bool = False, store: bool | None = False) -> Workload:
 
     def body(number: int) -> bytes:
         said = {"type": "input_text", "text": "Say hello in one short sentence" + "." * number}
-        made = responses.ask("bench-small", instructions="Be brief.", tool_choice="auto", **more)
+        made = responses.ask("bench-small", instructions="Be brief.", **more)
         return _json(made | {"input": [{"type": "message", "role": "user", "content": [said]}]})
 
     name = f"responses {'stream' if stream else 'small'}"

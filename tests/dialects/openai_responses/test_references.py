@@ -13,7 +13,15 @@ from pointsman.dialects.openai_responses.references import REMEMBERED, reference
 from pointsman.wire.scan import body_look
 
 NAMES = [
-    "store", "previous_response_id", "conversation", "prompt", "prompt_cache_key", "input", "tools", "id", "stored", "text",
+    "store",
+    "previous_response_id",
+    "conversation",
+    "prompt",
+    "prompt_cache_key",
+    "tools",
+    "id",
+    "stored",
+    "text",
 ]  # fmt: skip
 LEAVES = st.sampled_from(
     [

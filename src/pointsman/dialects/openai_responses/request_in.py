@@ -57,6 +57,10 @@ def parse_request(body: dict[str, Any], reading: Reading) -> Request:
     later = Later()
     read_earlier(request, fields, later, reading)
     read_input(request, fields, later, reading)
+    _common(request, fields, notes)
+    if fields.empty and not later.tools and not later.updates:  # the commonest request of a library
+        request.plain = True
+        return request
     read_tools(request, fields, later.tools, reading)
     _numbers(request, fields, notes)
     _reasoning(request, fields, notes)
@@ -70,13 +74,19 @@ def parse_request(body: dict[str, Any], reading: Reading) -> Request:
     return request
 
 
-def _numbers(request: Request, fields: Fields, notes: Notes) -> None:
+def _common(request: Request, fields: Fields, notes: Notes) -> None:
+    """What most clients say beside their items."""
     request.max_tokens = fields.integer("max_output_tokens", 1)
     request.temperature = fields.number("temperature", 0, 2)
     request.top_p = fields.number("top_p", 0, 1)
+    request.stream = bool(fields.flag("stream"))
+    if fields.flag("store"):
+        notes.drop("store", "this gateway keeps responses for the next turn only")
+
+
+def _numbers(request: Request, fields: Fields, notes: Notes) -> None:
     request.top_logprobs = fields.integer("top_logprobs", 0)
     request.max_tool_calls = fields.integer("max_tool_calls", 0)
-    request.stream = bool(fields.flag("stream"))
     options = fields.object("stream_options")
     if options is not None:
         options.ignore("include_obfuscation")
@@ -132,8 +142,6 @@ def _include(request: Request, fields: Fields, notes: Notes) -> None:
 
 
 def _hints(fields: Fields, notes: Notes) -> None:
-    if fields.flag("store"):
-        notes.drop("store", "this gateway keeps responses for the next turn only")
     if fields.maybe_text("truncation") not in (None, "disabled"):
         notes.drop("truncation")
     for name in _HINTS:
