@@ -95,9 +95,15 @@ class Gateway:
     """`with Gateway(data_dir) as gateway:` serves on a free port until the block ends."""
 
     def __init__(
-        self, data_dir: Path, *options: str, env: dict[str, str] | None = None, expect_clean_log: bool = True
+        self,
+        data_dir: Path,
+        *options: str,
+        env: dict[str, str] | None = None,
+        expect_clean_log: bool = True,
+        cwd: Path | None = None,
     ) -> None:
         self.data_dir = data_dir
+        self.cwd = cwd
         self.options = options
         self.env = env or {}
         self.expect_clean_log = expect_clean_log
@@ -138,6 +144,7 @@ class Gateway:
                 stdout=out,
                 stderr=log,
                 env=clean_environment(self.env),
+                cwd=self.cwd,
                 start_new_session=True,
             )
         until = time.monotonic() + START_SECONDS

@@ -332,3 +332,11 @@ def test_names_of_the_running_gateway_are_completed(running: Gateway) -> None:
     assert f"local/{server}" in completed("pointsman mapping add x --to lo")
     assert server in completed("pointsman local test ")
     assert completed("pointsman credential test lo") == set()
+
+
+def test_the_folder_in_which_it_is_started_has_no_say(tmp_path: Path) -> None:
+    """A module of Python's own name that lies there was imported in its place, and no process came up."""
+    for name in ("secrets", "uuid", "json", "random", "queue", "select", "tempfile", "types"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong one')\n")
+    with Gateway(tmp_path / "data", cwd=tmp_path) as gateway:
+        assert gateway.api("GET", "/api/mappings") == []

@@ -57,7 +57,7 @@ def test_a_program_on_path_is_preferred(file: Path) -> None:
 def test_else_the_one_of_the_extra(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     present(monkeypatch, "xllamacpp")
     found = gguf_command(str(file), which=lambda _: None)
-    assert found.listening_on_port(1)[:3] == [sys.executable, "-m", "pointsman.hosts.llama"]
+    assert found.listening_on_port(1)[:4] == [sys.executable, "-P", "-m", "pointsman.hosts.llama"]
     assert (found.sleeps, found.window) == (False, 4096)
     assert found.memory.total == found.memory.weights + 4096 * 384 + 33 * 2**20
 

@@ -14,10 +14,11 @@ from click.core import ParameterSource
 
 from ..config import DEFAULT_HOST, DEFAULT_PORT, HOSTS_VARIABLE, ORIGINS_VARIABLE
 from ..kinds import NODE_NAME
+from ..process.environment import OWN_PYTHON
 from ..providers.urls import node_url
 from ..wire.authority import parse_host
 from ..wire.origins import parse_origin
-from .common import Invocation, MemoryParam, exit_on_failure, with_options
+from .common import Invocation, MemoryParam, with_options
 from .once import Command
 
 
@@ -199,24 +200,23 @@ def command(invocation: Invocation, /, unix: Path | None, unix_group: str | None
 
     With --json one line {"url": ..., "pid": ...} is printed when it answers.
     """
-    from ..process.supervisor import ServeOptions, serve
+    from ..process.supervisor import ServeOptions
+    from .serving import hand_on
 
     if unix_group is not None and unix is None:
         raise click.UsageError("--unix-group is for the socket of --unix PATH")
-    with exit_on_failure(invocation.as_json):
-        code = serve(
-            ServeOptions(
-                unix=unix,
-                unix_group=unix_group,
-                tcp=unix is None or _given("host") or _given("port"),
-                data_dir=invocation.data_dir,
-                told=_told(),
-                json=invocation.as_json,
-                screen=(sys.executable, "-m", "pointsman.cli.welcome", sys.argv[0], str(invocation.data_dir)),
-                **options,
-            )
+    hand_on(
+        ServeOptions(
+            unix=unix,
+            unix_group=unix_group,
+            tcp=unix is None or _given("host") or _given("port"),
+            data_dir=invocation.data_dir,
+            told=_told(),
+            json=invocation.as_json,
+            screen=(*OWN_PYTHON, "-m", "pointsman.cli.welcome", sys.argv[0], str(invocation.data_dir)),
+            **options,
         )
-    raise click.exceptions.Exit(int(code or 0))
+    )
 
 
 _BY = {ParameterSource.COMMANDLINE: "option", ParameterSource.ENVIRONMENT: "environment"}

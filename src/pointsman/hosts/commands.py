@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from ..kinds import ErrorKind
 from ..modelstore.caches import is_repo, snapshot_of
 from ..modelstore.files import ModelFiles, gguf_file, mlx_folder
 from ..modelstore.memory import MemoryEstimate, estimate
+from ..process.environment import OWN_PYTHON
 
 HEALTH_PATH = "/health"
 """Of all of them: 503 while the model is loaded, 200 when it can be asked. Anything else, or the end of the process: it
@@ -67,7 +67,7 @@ def mlx_command(model: str, *, context: int | None = None, options: tuple[str, .
     window = _window(files, context)
     own = () if context is None else ("--context", str(context))
     base = (
-        sys.executable,
+        *OWN_PYTHON,
         "-m",
         "pointsman.hosts.mlx",
         "--model",
@@ -101,7 +101,7 @@ def gguf_command(
         on_port, on_socket = ("--host", "127.0.0.1", "--port", PORT), ("--host", SOCKET)
         shown = "llama-server"
     elif _installed(_LLAMA):
-        base = (sys.executable, "-m", "pointsman.hosts.llama", "--gguf", str(files.path), "--name", name, "--ctx",
+        base = (*OWN_PYTHON, "-m", "pointsman.hosts.llama", "--gguf", str(files.path), "--name", name, "--ctx",
                 str(window or 0))  # fmt: skip
         on_port, on_socket, shown = ("--port", PORT), ("--socket", SOCKET), "pointsman.hosts.llama"
     else:

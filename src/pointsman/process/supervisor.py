@@ -10,7 +10,6 @@ import select
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,7 +22,7 @@ from ..wire.origins import ANY, caution
 from .beats import START_SECONDS
 from .children import SUPERVISOR, Child, start, watch
 from .data_lock import ORPHAN_SECONDS, runtime_folder, sign, take_lock
-from .environment import take
+from .environment import OWN_PYTHON, take
 from .given_back import give_back
 from .listeners import EVERYWHERE, Listeners
 from .log_file import LogFile
@@ -34,8 +33,8 @@ from .service_manager import ServiceManager
 from .settings import Settings, read_settings
 from .standing import CONTROL_READY
 
-_PYTHON = (sys.executable, "-X", "no_debug_ranges")
-"""For its children: half a megabyte of each is columns, which a traceback would underline (3.11 and later)."""
+LEAN_PYTHON = (*OWN_PYTHON, "-X", "no_debug_ranges")
+"""Half a megabyte of each process is columns, which a traceback would underline (3.11 and later)."""
 _AWAY_SECONDS = 2.5
 _LAST_SECONDS = 15.0
 """After a drain: until an old process must have ended."""
@@ -154,7 +153,7 @@ def _plan_children(supervisor: _Supervisor, settings: Settings, lock_fd: int, re
     origins = {*options.allow_origins, *settings.origins}
     for warning in filter(None, map(caution, sorted(origins))):
         say(SUPERVISOR, warning)
-    control = [*_PYTHON, "-m", "pointsman.admin", "--data-dir", str(options.data_dir)]
+    control = [*LEAN_PYTHON, "-m", "pointsman.admin", "--data-dir", str(options.data_dir)]
     control += ["--runtime-dir", runtime_dir, "--ready-fd", str(ready_fd), "--public-url", url, *allowed]
     control += ["--told", options.told, "--node", options.node]
     control += ["--node-url", _reached(options, url)]
@@ -172,7 +171,7 @@ def _plan_children(supervisor: _Supervisor, settings: Settings, lock_fd: int, re
     def make(slot: int, generation: int) -> Child:
         number = slot + generation * _MOST_WORKERS
         fds = supervisor.listeners.of_worker(slot)
-        argv = [*_PYTHON, "-m", "pointsman.gateway", "--runtime-dir", runtime_dir]
+        argv = [*LEAN_PYTHON, "-m", "pointsman.gateway", "--runtime-dir", runtime_dir]
         for listen_fd in fds:
             argv += ["--listen-fd", str(listen_fd)]
         argv += ["--ready-fd", str(ready_fd), "--worker", str(number)]
@@ -222,7 +221,7 @@ def _see_to_warden(supervisor: _Supervisor) -> None:
         return
     life, supervisor.life = os.pipe()
     os.set_inheritable(life, True)
-    argv = [sys.executable, "-m", "pointsman.warden", "--data-dir", str(supervisor.options.data_dir)]
+    argv = [*OWN_PYTHON, "-m", "pointsman.warden", "--data-dir", str(supervisor.options.data_dir)]
     argv += ["--runtime-dir", supervisor.runtime_dir, "--life-fd", str(life)]
     budget = supervisor.options.engine_budget
     argv += [] if budget is None else ["--budget", str(budget)]

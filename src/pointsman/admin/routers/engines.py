@@ -109,5 +109,5 @@ def _shown(seen: EngineSeen) -> EngineShown:
 
 def _program(command: tuple[str, ...]) -> str:
     """`llama-server`; the module's name where Python runs one."""
-    module = command[2] if command[1:2] == ("-m",) and len(command) > 2 else command[0]
+    module = command[command.index("-m") + 1] if "-m" in command[1:3] and command[-1] != "-m" else command[0]
     return os.path.basename(module)
