@@ -74,7 +74,7 @@ def test_a_folder_and_a_fetched_repository_for_mlx(tmp_path: Path, monkeypatch: 
     present(monkeypatch, "mlx_lm")
     found = mlx_command(str(TINY), context=512)
     assert found.listening_on_socket("/run/x.sock")[1:] == [
-        "-m", "pointsman.hosts.mlx", "--model", str(TINY), "--name", "tiny-model", "--socket", "/run/x.sock",
+        "-P", "-m", "pointsman.hosts.mlx", "--model", str(TINY), "--name", "tiny-model", "--socket", "/run/x.sock",
         "--context", "512",
     ]  # fmt: skip
     assert found.memory.total == found.memory.weights + 2 * 512 * 384 + 85 * 2**20

@@ -11,7 +11,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ..errors import PointsmanError
 from ..process.supervisor import LEAN_PYTHON, ServeOptions, serve
@@ -35,7 +35,8 @@ def as_text(options: ServeOptions) -> str:
 
 def read_options(text: str) -> ServeOptions:
     """The very options that as_text() was given."""
-    values = {name: tuple(one) if isinstance(one, list) else one for name, one in json.loads(text).items()}
+    values: dict[str, Any] = json.loads(text)
+    values |= {name: tuple(one) for name, one in values.items() if isinstance(one, list)}
     values |= {name: Path(values[name]) for name in _PATHS if values[name] is not None}
     return ServeOptions(**values)
 

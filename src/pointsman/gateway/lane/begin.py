@@ -51,9 +51,9 @@ def begin(handler: Boundary, client: ClientConnection, head: RequestHead, body: 
     if track.crosses:
         return begin_across(handler, asker, track, state, client, head, body, model, stream)
     asks = None if asker.remembered is None else asker.remembered.seen(body, marks & asker.refers != 0)
+    hide_usage = False
     if asks is not None and asks.stored:
         return None
-    hide_usage = False
     if marks and (marks & asker.read or track.local):
         made = _made(asker, track, body, model, stream)
         if made is None:
@@ -68,8 +68,7 @@ def begin(handler: Boundary, client: ClientConnection, head: RequestHead, body: 
     taken = _taken(plane, rules, asker, track, body) if limited else None
     if (limited and taken is None) or not (limited or track.places.claim()):
         return None
-    conn = track.shelf.take(False)
-    lane = Lane.__new__(Lane)
+    lane, conn = Lane.__new__(Lane), track.shelf.take(False)
     lane.take(handler, asker, track, state, client, head, body, sent, model, stream, hide_usage, conn)
     lane.taken = taken
     if asks is not None:
