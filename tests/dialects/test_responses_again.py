@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pointsman.conversation.events import Delta
 from pointsman.conversation.profile import Profile
 from pointsman.conversation.reply import fold
 from pointsman.dialects.openai_responses.reader import ResponsesReader
@@ -175,11 +176,54 @@ def test_no_byte_of_a_piece_that_is_another_is_overlooked(form: str) -> None:
             assert repr(read(one, stream, learns=True)) == repr(read(two, stream, learns=False)), other
 
 
-def test_what_closes_a_text_says_the_rest_of_it_though_its_pieces_were_not_read_in_full() -> None:
-    steps = [("text", word, 0) for word in ("a", "b", "c", "d", "e")]
-    events = responses_events([*steps, ("text.", "f", 0), ("done", "fg", 0)], "before", True)
-    told, _, _ = read(ResponsesReader(Profile()), events, learns=True)
-    assert "".join(one.text for one in told if hasattr(one, "text")) == "abcdefg"
+ENDING: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "text": ("output_text.done", "text", responses.message("abcdefgh", id="it_0")),
+    "no": (
+        "refusal.done",
+        "refusal",
+        {"type": "message", "content": [{"type": "refusal", "refusal": "abcdefgh"}]},
+    ),
+    "thought": ("reasoning_text.done", "text", {"type": "reasoning", "content": [{"text": "abcdefgh"}]}),
+    "summary": (
+        "reasoning_summary_text.done",
+        "text",
+        {"type": "reasoning", "summary": [{"text": "abcdefgh"}]},
+    ),
+    "arguments": ("function_call_arguments.done", "arguments", ITEMS["call"] | {"arguments": "abcdefgh"}),
+    "input": ("custom_tool_call_input.done", "input", ITEMS["custom"] | {"input": "abcdefgh"}),
+}
+"""Kind of the pieces -> the event that repeats them, its member, and the item that does."""
+
+
+@pytest.mark.parametrize("repeats", [True, False])
+@pytest.mark.parametrize("kind", ENDING)
+def test_what_closes_a_part_says_the_rest_of_it_though_its_pieces_were_not_read_in_full(
+    kind: str, repeats: bool
+) -> None:
+    done, member, item = ENDING[kind]
+    begun = [("call" if kind == "arguments" else "custom", "", 0)] if kind in ("arguments", "input") else []
+    *events, end = responses_events([*begun, *((kind, word, 0) for word in "abcdef")], "before", True)
+    last = [responses.event(done, output_index=0, **{member: "abcdefg"})] if repeats else []
+    last.append(responses.event("output_item.done", output_index=0, item=item))
+    events += [event_of(one, True, False) for one in last]
+    told, _, _ = read(ResponsesReader(Profile()), [*events, end], learns=True)
+    assert "".join(one.text for one in told if type(one) is Delta) == "abcdefgh"
+
+
+@pytest.mark.parametrize(("arguments", "whole"), [('{"a":"b"}', True), ('{"a":"b"', False)])
+def test_whether_a_call_is_closed_is_known_though_its_pieces_were_not_read_in_full(
+    arguments: str, whole: bool
+) -> None:
+    pieces = [
+        "{",
+        *"     ",
+        arguments[1:],
+    ]  # escaped ones are read in full, and so are those before they are known
+    steps = [("call", "", 0), *(("arguments", piece, 0) for piece in pieces)]
+    reader = ResponsesReader(Profile())
+    read(reader, responses_events(steps, "before", True), learns=True)
+    assert reader.calls_whole is whole
+    assert (reader.error is None) is whole
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -188,6 +232,12 @@ def test_white_space_is_no_output_however_often_it_comes(form: str) -> None:
     passed = Passed(events[:-1], learns=True)
     assert passed.unread == 0
     assert passed.told == Passed(events[:-1], learns=False).told
+    reader = ResponsesReader(Profile())
+    for event in events[:-1]:
+        reader.read(event)
+    assert not reader.output
+    reader.read(events[5].replace(b'"delta":" "', b'"delta":" word"'))
+    assert reader.output
 
 
 @pytest.mark.parametrize(

@@ -221,7 +221,15 @@ def test_a_response_that_says_more_is_read_in_full_whatever_was_known() -> None:
     ran = {"id": "ci_1", "type": "code_interpreter_call", "status": "completed"}
     note = {"type": "url_citation", "url": "https://a.example", "start_index": 0, "end_index": 1}
     outputs: list[list[Any]] = [[item, item], [thought, item], [search, item], [ran, item], [item, call]]
-    outputs += [[call], [thought], [], ["word"], [{"type": "new", "content": [part]}], [{"content": [part]}]]
+    outputs += [
+        [call],
+        [thought],
+        [],
+        ["word"],
+        [item, "word"],
+        [{"type": "new", "content": [part]}],
+        [{"content": [part]}],
+    ]
     contents: list[Any] = [[], [part, part], [part | {"annotations": [note]}], [part | {"text": None}], part]
     contents += [[part | {"type": "text"}], [{"type": "refusal", "refusal": "word"}], [part, "word"]]
     others = [base | {"output": output} for output in outputs]
@@ -246,7 +254,7 @@ def test_a_response_that_says_more_is_read_in_full_whatever_was_known() -> None:
 
 @pytest.mark.parametrize("name", [b'"te\\u0078t":', b'"text" :', b'"text":  '], ids=str)
 def test_a_text_that_is_not_surely_the_answers_is_not_known(name: bytes) -> None:
-    """Another string of that name says the same, and this one is written in another way."""
+    """Another string of that name says the same, and this one is written in another way. Nothing is learnt where that shows."""
     again = known(ResponsesSeen)
     for number in range(6):
         text = f"word {number}"
@@ -255,6 +263,17 @@ def test_a_text_that_is_not_surely_the_answers_is_not_known(name: bytes) -> None
         body = body.replace(b'"metadata":{}', b'"metadata":{"text":"%b"}' % text.encode())
         assert json.loads(body)["output"][0]["content"][0]["text"] == text
         assert not take(ResponsesSeen, again, body)
+        if name != b'"text" :':
+            assert not take(ResponsesSeen, again, body)
+
+
+def test_a_response_whose_backend_counts_what_it_wrote_to_a_cache_is_known() -> None:
+    again, told = known(ResponsesSeen), 0
+    for number in range(12):
+        value = responses_answer(f"word {number}", number, 10, 5, 2, 0)
+        value["usage"]["input_tokens_details"]["cache_write_tokens"] = 0
+        told += take(ResponsesSeen, again, written(value))
+    assert told >= 9
 
 
 @pytest.mark.parametrize("kind", KINDS)

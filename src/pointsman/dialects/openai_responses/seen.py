@@ -69,11 +69,10 @@ _ENDS = {
 """The event that ends an answer -> the status that it tells."""
 _FAILED = ("failed", "cancelled")
 _GOING_ON = ("queued", "in_progress")
-_END = Stop.END
 _INCOMPLETE = {"max_output_tokens": Stop.MAX_TOKENS, "content_filter": Stop.REFUSAL}
 _TEXT, _REFUSAL = "response.output_text.delta", "response.refusal.delta"
-_ALONE = (_TEXT, "response.reasoning_text.delta", "response.reasoning_summary_text.delta")
-"""Events that set no fact once there is output."""
+_ALONE = (_TEXT, _REFUSAL, "response.reasoning_text.delta", "response.reasoning_summary_text.delta")
+"""Events of which the first, with words in it, has set all facts that those like it could."""
 
 
 class ResponsesSeen(Seen):
@@ -151,17 +150,14 @@ class ResponsesSeen(Seen):
             return ""
         if self.error is not None or self.halves is not None:
             return ""
-        kind = frame.type
-        if kind not in _ALONE and (kind != _REFUSAL or not self.refused):
-            return ""
-        return frame.delta if isinstance(frame.delta, str) else ""
+        return frame.delta if frame.type in _ALONE and isinstance(frame.delta, str) else ""
 
     def whole_text(self, body: bytes) -> str:
         """See Seen."""
         response = self.take_whole(body)
-        if response is None or response.status != "completed" or self.stop is not _END:
+        if response is None or response.status != "completed" or self.error is not None:
             return ""
-        if self.error is not None or self.malformed or self.searched or self.runs or len(self.late) != 1:
+        if self.malformed or len(self.late) != 1:
             return ""
         if not isinstance(response.usage, dict) or common_usage(response.usage) is None:
             return ""
@@ -356,7 +352,7 @@ class ResponsesSeen(Seen):
         elif self.refused:
             self.stop = Stop.REFUSAL
         else:
-            self.stop = Stop.TOOL_USE if self.called else _END
+            self.stop = Stop.TOOL_USE if self.called else Stop.END
         self.refused = self.refused or self.stop is Stop.REFUSAL
         self.output = self.output or self.stop not in SILENT_STOPS  # a limit, a filter says why
 
