@@ -65,6 +65,7 @@ MODULES = (
     "dialects.openai_chat.reply",
     "dialects.openai_responses.items_out",
     "dialects.openai_responses.request_out",
+    "dialects.openai_responses.references",
     "conversation.known",
     "translation.heal",
     "translation.response_memory",

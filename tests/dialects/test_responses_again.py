@@ -262,3 +262,21 @@ def test_a_whole_response_is_what_its_stream_folds_to(
     events = [event_of(responses.event("completed", response=value), True, False)]
     told, _, _ = read(ResponsesReader(Profile()), events, learns=True)
     assert ResponsesReader(Profile()).reply(json.dumps(value).encode()) == fold(told)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_what_is_no_item_is_not_kept_and_keeps_nothing_else_from_it(streamed: bool) -> None:
+    kept: list[Any] = []
+    seen = ResponsesSeen()
+    seen.remembered_by(lambda *told: kept.append(told))
+    items = [responses.message("a"), "word", responses.message("b", id="msg_2")]
+    value = responses.response([]) | {"output": items}
+    if streamed:
+        seen.event(event_of(responses.event("output_item.done", output_index=0, item=items[0]), True, False))
+        seen.event(event_of(responses.event("completed", response=value), True, False))
+    else:
+        seen.whole(json.dumps(value).encode())
+    ((name, found, _),) = kept
+    assert name == value["id"]
+    assert [(one, json.loads(item)) for one, item in found] == [("msg_1", items[0]), ("msg_2", items[2])]
+    assert seen.malformed == 1

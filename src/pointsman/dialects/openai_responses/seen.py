@@ -358,10 +358,14 @@ class ResponsesSeen(Seen):
 
     def _items_of(self, response: Response) -> list[tuple[str, bytes]]:
         """All of the answer as the memory takes it: as the end tells it, else as the events before did."""
-        raws = [bytes(raw) for raw in response.output or []] or [
-            msgspec.json.encode(item) for item in self._told_items
-        ]
-        return [(str(decode_object(raw).get("id") or ""), raw) for raw in raws]
+        late, found = dict(self.late), []
+        for place, raw in enumerate(response.output or []):
+            item = late.get(place)
+            with suppress(*UNREADABLE):  # then it is none, and counts in `malformed`
+                item = decode_object(raw) if item is None else item
+            if item is not None:
+                found.append((str(item.get("id") or ""), bytes(raw)))
+        return found or [(str(item.get("id") or ""), msgspec.json.encode(item)) for item in self._told_items]
 
     def _late(self, output: list[msgspec.Raw]) -> None:
         """Items that the events before did not tell: compatible servers leave some out, a whole answer all."""
