@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pointsman.conversation.usage import TokenUsage
 from pointsman.dialects.anthropic_messages.usage import Counted, rendered
+from pointsman.dialects.openai_usage import common_usage, neutral_usage
 from pointsman.kinds import Protocol
 from tests.vendor_bodies import chat, messages, responses
 from tests.vendor_bodies.wire import encoded, named
@@ -231,3 +232,30 @@ def test_a_messages_usage_in_its_common_form_is_read_as_any_other(
         counted.add({**report, **words, **parts})
         found.append(counted.neutral())
     assert found[0] == found[1]
+
+
+_SOME = st.sampled_from([0, 1, 2, 5, 9, 14, 2**53, 2**60, -1, None, "9", 9.0, True])
+
+
+@given(_SOME, _SOME, _SOME, _SOME, _SOME, st.none() | _SOME)
+def test_the_usage_of_responses_is_the_same_by_its_common_form(
+    asked: Any, made: Any, total: Any, cached: Any, reasoning: Any, written: Any
+) -> None:
+    """What has one more member is read the long way."""
+    read = {"cached_tokens": cached} | ({} if written is None else {"cache_write_tokens": written})
+    value = {
+        "input_tokens": asked,
+        "input_tokens_details": read,
+        "output_tokens": made,
+        "output_tokens_details": {"reasoning_tokens": reasoning},
+        "total_tokens": asked + made if total == 14 and type(asked) is int and type(made) is int else total,
+    }
+    assert neutral_usage(value) == neutral_usage(value | {"beside": 1})
+    assert common_usage(value | {"beside": 1}) is None
+
+
+def test_the_common_form_of_responses_is_read_the_short_way() -> None:
+    assert common_usage(responses.USAGE) == TokenUsage(20, 7, 5, 3)
+    more = responses.USAGE | {"input_tokens_details": {"cached_tokens": 5, "cache_write_tokens": 0}}
+    assert common_usage(more) == TokenUsage(20, 7, 5, 3, cache_write=0)
+    assert common_usage(more | {"input_tokens_details": {"cached_tokens": 5, "audio_tokens": 0}}) is None

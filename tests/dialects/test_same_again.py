@@ -3,8 +3,6 @@ of another protocol gets the same bytes."""
 
 from __future__ import annotations
 
-import json
-import re
 from typing import Any
 
 import pytest
@@ -14,24 +12,13 @@ from hypothesis import strategies as st
 from pointsman.conversation.profile import Profile
 from pointsman.dialects.anthropic_messages.reader import MessagesReader
 from pointsman.dialects.anthropic_messages.writer import MOVES as MESSAGES_MOVES
-from pointsman.dialects.base import Reader
-from pointsman.dialects.capsule import Capsules
 from pointsman.dialects.openai_chat.reader import ChatReader
 from pointsman.dialects.openai_chat.writer import MOVES as CHAT_MOVES
-from pointsman.dialects.registry import DIALECTS
 from pointsman.dialects.same_again import SameAgain
-from pointsman.kinds import Protocol
-from pointsman.providers.profiles import profile_for
-from pointsman.routing.specs import BackendSpec
-from pointsman.translation.crossing import Asked, Crossing
-from pointsman.translation.reasoning_store import KeptReasoning, ReasoningStore
-from pointsman.wire.http1 import parse_head
-from pointsman.wire.key_mask import KeyMask
 from tests.vendor_bodies import chat, messages
 
-TEXTS = st.text(st.sampled_from('ab "\\:,}é\n\ud800</think>'), max_size=6) | st.sampled_from(
-    ["word", "</think>", '"}', "", " "]
-)
+from .knowing import CHAT, MESSAGES, TEXTS, event_of, read, written
+
 BESIDE: list[dict[str, Any]] = [
     {},
     {},
@@ -52,47 +39,11 @@ AROUND: list[dict[str, Any]] = [
     {"obfuscation": "xyz"},
 ]
 
-CHAT, MESSAGES = Protocol.OPENAI_CHAT, Protocol.ANTHROPIC_MESSAGES
-BOX = BackendSpec("local/box", "local", "box", "http://127.0.0.1:9001")
-HEAD = parse_head(b"POST /v1/x HTTP/1.1\r\nhost: a\r\n\r\n", 100)
-ASKED = b'{"model":"m","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]}'
-
 PIECES = {
     "text": messages.text_delta(""),
     "thought": {"type": "thinking_delta", "thinking": ""},
     "json": messages.json_delta(""),
 }
-
-
-def read(reader: Reader, events: list[bytes], *, learns: bool) -> tuple[list[Any], object, object]:
-    told: list[Any] = []
-    for event in events:
-        if not learns:
-            reader.again = SameAgain((b'"nothing"',))
-        told.extend(reader.read(event))
-    told.extend(reader.finish())
-    return told, reader.verdict, (reader.malformed, reader.tag, reader.answer_id, reader.calls_whole)
-
-
-def written(backend: Protocol, events: list[bytes], *, learns: bool) -> bytes:
-    """What a client of the other protocol gets, an event a read."""
-    client = CHAT if backend is MESSAGES else MESSAGES
-    half = DIALECTS[client].translation
-    assert half is not None
-    asked = Asked(half, ASKED, HEAD, "req_1", Capsules(b"k"))
-    profile, kept = profile_for(BOX, backend, "m"), KeptReasoning(ReasoningStore(), "")
-    relay = Crossing(asked, DIALECTS[client], DIALECTS[backend], profile, kept, KeyMask(b"")).relay()
-    out = []
-    for event in events:
-        if not learns:
-            relay.seen.again = SameAgain((b'"nothing"',))
-        out.append(relay.take(event + b"\n\n"))
-    return re.sub(rb'"created":[0-9]+', b"", b"".join([*out, relay.end()]))
-
-
-def event_of(value: dict[str, Any], ascii: bool, spaced: bool) -> bytes:
-    text = json.dumps(value, ensure_ascii=ascii, separators=None if spaced else (",", ":"))
-    return b"data: " + text.encode("utf-8", "surrogatepass")
 
 
 @given(

@@ -15,12 +15,13 @@ from pointsman.conversation.usage import TokenUsage
 from pointsman.dialects.anthropic_messages.seen import MessagesSeen
 from pointsman.dialects.base import Seen
 from pointsman.dialects.openai_chat.seen import ChatSeen
+from pointsman.dialects.openai_responses.seen import ResponsesSeen
 from pointsman.dialects.think import FIRSTS
 from pointsman.dialects.whole_again import SPEAKS, WholeAgain
 from pointsman.gateway.attempt.meaning import ANSWERED, meaning
-from tests.vendor_bodies import chat, messages
+from tests.vendor_bodies import chat, messages, responses
 
-KINDS = [ChatSeen, MessagesSeen]
+KINDS = [ChatSeen, MessagesSeen, ResponsesSeen]
 TEXTS = st.sampled_from(
     [
         "Hello, and welcome.",
@@ -60,7 +61,22 @@ def messages_answer(text: Any, one: Any, asked: Any, made: Any, cached: Any, wri
     return messages.whole([{"type": "text", "text": text}], "end_turn", usage, id=f"msg_{one}")
 
 
-MAKING = {ChatSeen: chat_answer, MessagesSeen: messages_answer}
+def responses_answer(text: Any, one: Any, asked: Any, made: Any, cached: Any, thought: Any) -> dict[str, Any]:
+    """As the vendor writes it: what was asked is told again, with `text` in it, and each item has an id."""
+    total = asked + made if type(asked) is int and type(made) is int else 3
+    usage = {
+        "input_tokens": asked,
+        "input_tokens_details": {"cached_tokens": cached},
+        "output_tokens": made,
+        "output_tokens_details": {"reasoning_tokens": thought},
+        "total_tokens": total,
+    }
+    told = {"instructions": 'Be brief.\nSay "text": "x".', "text": {"format": {"type": "text"}}}
+    head = {"id": f"resp_{one}", "created_at": one, "completed_at": one, "service_tier": "default"}
+    return responses.response([responses.message(text, id=f"msg_{one}")], usage=usage, **told, **head)
+
+
+MAKING = {ChatSeen: chat_answer, MessagesSeen: messages_answer, ResponsesSeen: responses_answer}
 
 
 def known(kind: type[Seen]) -> WholeAgain:
@@ -193,6 +209,71 @@ def test_a_messages_answer_that_says_more_is_read_in_full_whatever_was_known() -
             {"error": {"message": "broke"}} | base,
         ],
     )
+
+
+def test_a_response_that_says_more_is_read_in_full_whatever_was_known() -> None:
+    base = responses_answer("word", 1, 10, 5, 2, 0)
+    (item,) = base["output"]
+    (part,) = item["content"]
+    thought = {"id": "rs_1", "type": "reasoning", "summary": [{"type": "summary_text", "text": "word"}]}
+    call = {"id": "fc_1", "type": "function_call", "call_id": "c", "name": "f", "arguments": "{"}
+    search = {"id": "ws_1", "type": "web_search_call", "status": "completed"}
+    ran = {"id": "ci_1", "type": "code_interpreter_call", "status": "completed"}
+    note = {"type": "url_citation", "url": "https://a.example", "start_index": 0, "end_index": 1}
+    outputs: list[list[Any]] = [[item, item], [thought, item], [search, item], [ran, item], [item, call]]
+    outputs += [
+        [call],
+        [thought],
+        [],
+        ["word"],
+        [item, "word"],
+        [{"type": "new", "content": [part]}],
+        [{"content": [part]}],
+    ]
+    contents: list[Any] = [[], [part, part], [part | {"annotations": [note]}], [part | {"text": None}], part]
+    contents += [[part | {"type": "text"}], [{"type": "refusal", "refusal": "word"}], [part, "word"]]
+    others = [base | {"output": output} for output in outputs]
+    others += [base | {"output": [item | {"content": content}]} for content in contents]
+    others += [
+        base | {"status": one} for one in ("incomplete", "failed", "in_progress", "queued", "new", None)
+    ]
+    others.append(base | {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}})
+    others += [base | {"error": {"message": "broke"}}, {"error": {"message": "broke"}}]
+    others += [base | {"usage": None}, base | {"usage": {"prompt_tokens": 3, "completion_tokens": 4}}]
+    assert ResponsesSeen().whole_text(written(base)) == "word"
+    assert [ResponsesSeen().whole_text(written(one)) for one in others] == [""] * len(others)
+    usage, details = base["usage"], "input_tokens_details"
+    others += [base | {"service_tier": "priority"}, base | {"output_text": "word"}]
+    others += [
+        base | {"usage": usage | {details: {"cached_tokens": 2, "cache_write_tokens": n}}} for n in (0, 4)
+    ]
+    others.append(base | {"metadata": {"text": "word"}})
+    others.append(base | {"metadata": {"input_tokens": 10}})
+    compare(ResponsesSeen, others)
+
+
+@pytest.mark.parametrize("name", [b'"te\\u0078t":', b'"text" :', b'"text":  '], ids=str)
+def test_a_text_that_is_not_surely_the_answers_is_not_known(name: bytes) -> None:
+    """Another string of that name says the same, and this one is written in another way. Nothing is learnt where that shows."""
+    again = known(ResponsesSeen)
+    for number in range(6):
+        text = f"word {number}"
+        value = responses_answer(text, number, 10, 5, 2, 0)
+        body = written(value).replace(b'"text":"' + text.encode(), name + b'"' + text.encode())
+        body = body.replace(b'"metadata":{}', b'"metadata":{"text":"%b"}' % text.encode())
+        assert json.loads(body)["output"][0]["content"][0]["text"] == text
+        assert not take(ResponsesSeen, again, body)
+        if name != b'"text" :':
+            assert not take(ResponsesSeen, again, body)
+
+
+def test_a_response_whose_backend_counts_what_it_wrote_to_a_cache_is_known() -> None:
+    again, told = known(ResponsesSeen), 0
+    for number in range(12):
+        value = responses_answer(f"word {number}", number, 10, 5, 2, 0)
+        value["usage"]["input_tokens_details"]["cache_write_tokens"] = 0
+        told += take(ResponsesSeen, again, written(value))
+    assert told >= 9
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -65,6 +65,15 @@ def responses_stream(step: Step, *, closes: bool = True) -> bytes:
     return named(*(told if closes else told[:-1]))
 
 
+def padded(step: Step) -> bytes:
+    """As the vendor writes it: its number before the rest, and a string of any length behind."""
+    told = responses.said(step, responses.USAGE, 40)
+    for number, event in enumerate(told):
+        kind, one = event.pop("type"), event.pop("sequence_number")
+        told[number] = {"type": kind, "sequence_number": one, **event, "obfuscation": "x" * (number % 7)}
+    return named(*told)
+
+
 CALL = Call("t1", "look", {"city": "Berlin"})
 WORDS = ("Hello", ", ", "wor", 'ld "', "\n", "\\", "žluť", "\U0001f600", "a", "b", "")
 WHOLES = {
@@ -111,6 +120,8 @@ STREAMS: dict[str, tuple[str, bytes]] = {
         RESPONSES,
         responses_stream("Hello", closes=False) + responses.error_event("no"),
     ),
+    "responses padded": (RESPONSES, padded("".join(WORDS) * 3)),
+    "responses padded call": (RESPONSES, padded(CALL)),
     "responses key": (RESPONSES, responses_stream(f"it is {KEY}")),
 }
 WARM = {
@@ -238,6 +249,24 @@ def test_a_whole_answer_that_is_like_the_one_before_is_told_alike(dialect: str, 
         for at in range(len(raw) - len(WHOLES[dialect]), len(raw), 13):
             both(of_whole(dialect, [raw[:at] + b"!" + raw[at + 1 :]]), dialect)
             both(of_whole(dialect, [raw[:at]], cut=True), dialect)
+
+
+@pytest.mark.parametrize("ascii", [False, True])
+def test_a_whole_response_that_is_not_kept_and_like_the_one_before_is_told_alike(ascii: bool) -> None:
+    body = asked(RESPONSES, False, store=False)
+
+    def play(raw: bytes, **more: Any) -> None:
+        answer = whole_of(WHOLES[RESPONSES])
+        both(lambda world: world.play(PATHS[RESPONSES], body, answer, [raw], **more), RESPONSES)
+
+    for other in LIKE[RESPONSES]:
+        value = json.loads(WHOLES[RESPONSES])
+        inside_of(RESPONSES, value).update(other)
+        raw = whole_of(json.dumps(value, ensure_ascii=ascii).encode())
+        play(raw)
+        for at in range(len(raw) - len(WHOLES[RESPONSES]), len(raw), 13):
+            play(raw[:at] + b"!" + raw[at + 1 :])
+            play(raw[:at], cut=True)
 
 
 ANSWERS = {

@@ -50,7 +50,7 @@ def common_usage(value: dict[str, Any]) -> TokenUsage | None:
         value.get("total_tokens"),
     )
     if type(prompt) is not int or type(made) is not int or type(total) is not int:
-        return None
+        return _common_response(value)
     members = len(value)
     if members == 3:
         return common_sums(prompt, made, total, None, None)
@@ -65,6 +65,29 @@ def common_usage(value: dict[str, Any]) -> TokenUsage | None:
     if thought.get("audio_tokens") or thought.get("image_tokens"):
         return None
     return common_sums(prompt, made, total, cached, reasoning)
+
+
+def _common_response(value: dict[str, Any]) -> TokenUsage | None:
+    """The same in Responses' names, with both of its details. Written to a cache: none, or it is not said."""
+    asked, made, total = value.get("input_tokens"), value.get("output_tokens"), value.get("total_tokens")
+    if type(asked) is not int or type(made) is not int or type(total) is not int or len(value) != 5:
+        return None
+    read, thought = value.get("input_tokens_details"), value.get("output_tokens_details")
+    if type(read) is not dict or type(thought) is not dict or len(read) > 2 or len(thought) != 1:
+        return None
+    cached, reasoning, written = (
+        read.get("cached_tokens"),
+        thought.get("reasoning_tokens"),
+        read.get("cache_write_tokens"),
+    )
+    if type(cached) is not int or type(reasoning) is not int:
+        return None
+    found = common_sums(asked, made, total, cached, reasoning)
+    if found is None or len(read) == 1:
+        return found
+    if type(written) is not int or written:
+        return None
+    return TokenUsage(asked, made, cached, reasoning, cache_write=0)
 
 
 def common_sums(

@@ -28,6 +28,10 @@ _TRIES, _PATIENCE = 8, 64
 """Answers that are learnt, and afterwards one of so many that were read in full: a backend that writes something new in each
 costs little more than it did."""
 _ZERO = ord("0")
+_OFTEN = 8
+"""Places at which a member is looked at."""
+_SURE = (b'"', b"{", b"[", b"n")
+"""How a value begins that is a string, and how those that cannot be one: an object, a list, null."""
 _QUOTE = b'"'
 # Looked up as numbers: `in` bytes Cython takes for a comparison of characters that have a sign.
 _ODD = frozenset(b'"\\<[\xc2\xe1\xe2\xe3')
@@ -41,11 +45,12 @@ _value = re.compile(rb'(?:"([^"\\]*)"|(0|[1-9][0-9]{0,14}))(?=[\s,}\]])').match
 @dataclass(frozen=True, slots=True)
 class Alike:
     """What may be another in each whole answer of a dialect, and all else stays true of it. Members as JSON: text: with its
-    words; free: a string or a number that sets no fact; counts: of the usage."""
+    words; free: a string or a number that sets no fact; counts: of the usage; often: free wherever they stand."""
 
     text: bytes
     free: tuple[bytes, ...]
     counts: tuple[bytes, ...]
+    often: tuple[bytes, ...] = ()
 
 
 Reading = Callable[[bytes], str]
@@ -130,10 +135,10 @@ class WholeAgain:
             self._first = b""  # a member of that name stands somewhere else
 
     def _keep(self, body: bytes, said: str) -> bool:
-        """Nothing is kept where a member stands twice, or something is escaped beside the text: then it is not sure which
-        bytes are which. What has not varied is no gap, so that nobody looks at it in each answer."""
+        """Nothing is kept where a member stands twice, or a character is told by its number beside the text: then it is not
+        sure which bytes are which. What has not varied is no gap, so that nobody looks at it in each answer."""
         alike = self._alike
-        where = _after(body, alike.text)
+        where = _text_after(body, alike.text)
         text = _text(body, where) if where else None
         if text is None or _string(text[0]) != said:
             return False
@@ -152,24 +157,56 @@ class WholeAgain:
                 self._values[name] = b""
                 kind = _STRING if found[2] is None else _COUNT + number if counts else _NUMBER
                 gaps.append((*found.span(1 if kind == _STRING else 2), kind))
+        for name in alike.often:
+            gaps += self._gaps_of(body, name)
         gaps.sort()
         edges = [0, *(edge for begin, end, _ in gaps for edge in (begin, end)), len(body)]
         fixed = [body[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True)]
-        if sum(map(len, fixed)) > _MOST or any(b"\\" in one for one in fixed):
+        if sum(map(len, fixed)) > _MOST or any(b"\\u" in one for one in fixed):
             return False
         self._first, self._behind = fixed[0], fixed[1:]
         self._kinds = bytes(kind for _, _, kind in gaps)
         return True
 
+    def _gaps_of(self, body: bytes, name: bytes) -> list[tuple[int, int, int]]:
+        """See Alike.often: of each place where it has varied."""
+        gaps: list[tuple[int, int, int]] = []
+        places = _places(body, name)
+        for number, where in enumerate(places if len(places) <= _OFTEN else ()):
+            found, place = _value(body, where), b"%b%d" % (name, number)
+            if found is not None and self._values.setdefault(place, found[0]) != found[0]:
+                self._values[place] = b""
+                text = found[2] is None
+                gaps.append((*found.span(1 if text else 2), _STRING if text else _NUMBER))
+        return gaps
+
+
+def _places(body: bytes, name: bytes) -> list[int]:
+    """Where the values of that member begin. In JSON only a name has a colon behind it, and no name with a quote before it
+    stands in a string."""
+    member = name + b":"
+    found = []
+    at = body.find(member)
+    while at >= 0:
+        at += len(member)
+        found.append(at + 1 if body.startswith(b" ", at) else at)
+        at = body.find(member, at)
+    return found
+
 
 def _after(body: bytes, name: bytes) -> int:
-    """Where the value of that member begins; 0 where it does not stand there once. In JSON only a name has a colon behind
-    it, and no name with a quote before it stands in a string."""
-    member = name + b":"
-    if body.count(member) != 1:
+    """Where the value of that member begins; 0 where it does not stand there once."""
+    found = _places(body, name)
+    return found[0] if len(found) == 1 else 0
+
+
+def _text_after(body: bytes, name: bytes) -> int:
+    """Where the string of that member begins, if it is one once, and elsewhere surely none."""
+    found = _places(body, name)
+    if any(body[at : at + 1] not in _SURE for at in found):
         return 0
-    at = body.index(member) + len(member)
-    return at + 1 if body.startswith(b" ", at) else at
+    texts = [at for at in found if body.startswith(_QUOTE, at)]
+    return texts[0] if len(texts) == 1 else 0
 
 
 def _string(text: bytes) -> str | None:

@@ -133,3 +133,32 @@ def thought_of(item: Item) -> str:
         if any(texts):
             return "\n\n".join(texts)
     return ""
+
+
+def text_alone_of(item: Item) -> str:
+    """The words of a message that is one text and nothing else; "" of any other item."""
+    content = item.get("content")
+    if kind_of(item) != "message" or not isinstance(content, list) or len(content) != 1:
+        return ""
+    (part,) = content
+    if not isinstance(part, dict) or part.get("type") != "output_text" or part.get("annotations"):
+        return ""
+    text = part.get("text")
+    return text if isinstance(text, str) else ""
+
+
+def searches(item: Item) -> bool:
+    """Of a search of the web: is it charged (docs/protocols/usage.md#what-has-another-price)?"""
+    action = item.get("action")
+    return not isinstance(action, dict) or action.get("type") not in ("open_page", "find_in_page", "find")
+
+
+def shell_of(raw: bytes) -> bytes:
+    """The response object without its items, of a whole answer or of a stream's last event; b"" where it cannot be read."""
+    try:
+        value = decode_object(raw)
+    except UNREADABLE:
+        return b""
+    inside = value.get("response")
+    whole = inside if isinstance(inside, dict) else value
+    return msgspec.json.encode({**whole, "output": []})

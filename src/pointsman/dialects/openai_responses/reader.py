@@ -7,7 +7,7 @@ whole text adds what its deltas left out (told.py). Not here: facts of the answe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -26,13 +26,25 @@ from ...conversation.events import (
     Stop,
     UsageSeen,
 )
-from ...conversation.parts import Opaque
+from ...conversation.parts import AssistantPart, Opaque, Text
 from ...conversation.profile import Profile
 from ...conversation.reply import Reply, fold
 from ..base import Reader
 from ..ids import unique_id
 from ..openai_parts import citation_of
-from .frames import Frame, Item, Response, arguments_of, kind_of, objects, thought_of, words_of
+from ..same_again import SameAgain
+from .frames import (
+    Frame,
+    Item,
+    Response,
+    arguments_of,
+    kind_of,
+    objects,
+    text_alone_of,
+    thought_of,
+    words_of,
+)
+from .open_parts import OpenMessage, OpenThought, OpenWords, ToldArguments
 from .plain_words import answered
 from .reply import call_of, opaque_of
 from .seen import CALLS, CLOSING, ResponsesSeen
@@ -48,46 +60,6 @@ _WHOLE_THOUGHTS = ("response.reasoning_summary_text.done", "response.reasoning_t
 _WHOLE_ARGUMENTS = ("response.function_call_arguments.done", "response.custom_tool_call_input.done")
 
 
-class _Part:
-    """A part of a message on its way. index: of its neutral part, -1 until it has words. told: of them. annotations: that
-    came; those before `cited` have been told."""
-
-    __slots__ = ("annotations", "cited", "index", "told")
-
-    def __init__(self) -> None:
-        self.index = -1
-        self.told = Told()
-        self.annotations: list[Any] = []
-        self.cited = 0
-
-
-_Message = dict[int, _Part]
-"""Content index -> part."""
-
-
-class _Thought:
-    """A reasoning item on its way. index: of its part. told: of it. at: place of the summary's part that is being told,
-    and piece: of that alone."""
-
-    __slots__ = ("at", "index", "piece", "told")
-
-    def __init__(self, index: int, at: int) -> None:
-        self.index = index
-        self.at = at
-        self.told = Told()
-        self.piece = Told()
-
-
-class _Call:
-    """A call on its way. index: of its part. told: of its arguments."""
-
-    __slots__ = ("index", "told")
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-        self.told = Told()
-
-
 class ResponsesReader(ResponsesSeen, Reader):
     """See dialects.base.Reader."""
 
@@ -100,9 +72,9 @@ class ResponsesReader(ResponsesSeen, Reader):
         self._profile = profile
         self._started = False
         self._next = 0
-        self._messages: dict[int, _Message] = {}  # by output_index, as the others
-        self._thoughts: dict[int, _Thought] = {}
-        self._calls: dict[int, _Call] = {}
+        self._messages: dict[int, OpenMessage] = {}  # by output_index, as the others
+        self._thoughts: dict[int, OpenThought] = {}
+        self._calls: dict[int, ToldArguments] = {}
         self._ids: set[str] = set()  # of the calls so far
         self._refusal: list[str] = []
         # A reasoning that is over but for what it led to, which the next item tells.
@@ -115,9 +87,18 @@ class ResponsesReader(ResponsesSeen, Reader):
             raise self.error
         if response is None or response.output is None or self.stop is None:
             raise ValueError("it has no output, or has not ended")
+        texts = [text_alone_of(item) for _, item in self.late]
+        if all(texts):
+            return self._plain(response, texts, self.stop)
         out: list[Event] = []
         self._finished(out)
         return fold(out)
+
+    def _plain(self, response: Response, texts: list[str], stop: Stop) -> Reply:
+        """Of texts alone, as almost all are: what its stream would fold to."""
+        parts: list[AssistantPart] = [Text(text) for text in texts]
+        model, tier = response.model or "", _tier(response)
+        return Reply(self.answer_id or "", model, parts, stop, None, None, self.usage, tier, self.stop_word)
 
     @property
     def only_repeats(self) -> bool:
@@ -126,6 +107,9 @@ class ResponsesReader(ResponsesSeen, Reader):
 
     def read(self, event: bytes) -> Sequence[Event]:
         """See Reader."""
+        text = self.more(event)
+        if text:
+            return (Delta(self.part, text),)
         frame = self.event(event)
         if frame is None:
             return ()
@@ -135,6 +119,8 @@ class ResponsesReader(ResponsesSeen, Reader):
         kind = frame.type
         if kind.endswith(".delta"):
             self._delta_of(frame, out)
+            if len(out) == 1:
+                self._learn(event, frame, out[0])
         elif kind == "response.output_item.added":
             self._start(None, out)
             self._release(frame.item, out)
@@ -153,6 +139,29 @@ class ResponsesReader(ResponsesSeen, Reader):
         elif self.finished:
             self._finished(out)
         return out
+
+    def _learn(self, event: bytes, frame: Frame, told: Event) -> None:
+        """A delta that told its text as more of a part, and nothing else. One of a refusal is read in full: its words are
+        told once more at the end."""
+        if type(told) is not Delta or not self.output or self.halves is not None:
+            return
+        place, kind = frame.output_index, frame.type
+        hears: Callable[[str], object]
+        if kind in _THOUGHTS:
+            hears = self._thoughts[place].add
+        elif kind in _ARGUMENTS:
+            call = self._calls[place]
+            if call.seen is None or call.seen is not self._open_calls.get(place):
+                return
+            hears = call.add
+        elif _TEXTS[kind] is PartKind.TEXT:
+            hears = self._part_of(place, frame.content_index).told.add
+        else:
+            return
+        if self.again is None:
+            self.again = SameAgain(self.text_keys, self.free_keys)
+        self.part, self.hears = told.index, hears
+        self.again.learn(event, told.text)
 
     def finish(self) -> Sequence[Event]:
         """See Reader: all has been said by the last event, or the stream was cut."""
@@ -182,9 +191,7 @@ class ResponsesReader(ResponsesSeen, Reader):
             out.append(UsageSeen(self.usage))
         if self.stop is not None:
             words = "".join(self._refusal) if self.stop is Stop.REFUSAL else ""
-            tier = self.response.service_tier
-            tier = tier if isinstance(tier, str) else None
-            out.append(Finished(self.stop, None, words or None, tier, self.stop_word))
+            out.append(Finished(self.stop, None, words or None, _tier(self.response), self.stop_word))
             out.append(Ended())
 
     def _part(self, kind: PartKind, out: list[Event]) -> int:
@@ -228,10 +235,10 @@ class ResponsesReader(ResponsesSeen, Reader):
         else:
             self._part_done(place, at, frame.whole_part(), out)
 
-    def _part_of(self, place: int, at: int) -> _Part:
-        return self._messages.setdefault(place, {}).setdefault(at, _Part())
+    def _part_of(self, place: int, at: int) -> OpenWords:
+        return self._messages.setdefault(place, {}).setdefault(at, OpenWords())
 
-    def _say(self, part: _Part, kind: PartKind, text: str, out: list[Event]) -> None:
+    def _say(self, part: OpenWords, kind: PartKind, text: str, out: list[Event]) -> None:
         """A text-like part begins with its first words."""
         if kind is PartKind.REFUSAL:
             self._refusal.append(text)
@@ -240,7 +247,7 @@ class ResponsesReader(ResponsesSeen, Reader):
             self._cite(part, out)
         out.append(Delta(part.index, text))
 
-    def _say_rest(self, part: _Part, kind: PartKind, whole: str, out: list[Event]) -> None:
+    def _say_rest(self, part: OpenWords, kind: PartKind, whole: str, out: list[Event]) -> None:
         if rest := part.told.rest(whole):
             self._say(part, kind, rest, out)
 
@@ -257,7 +264,7 @@ class ResponsesReader(ResponsesSeen, Reader):
         if part.index >= 0:
             self._cite(part, out)
 
-    def _cite(self, part: _Part, out: list[Event]) -> None:
+    def _cite(self, part: OpenWords, out: list[Event]) -> None:
         found = (citation_of(one) for one in part.annotations[part.cited :])
         out.extend(Cited(part.index, citation) for citation in found if citation is not None)
         part.cited = len(part.annotations)
@@ -269,7 +276,7 @@ class ResponsesReader(ResponsesSeen, Reader):
         thought = self._thoughts.get(frame.output_index)
         if thought is None:
             index = self._part(PartKind.THINKING, out)
-            thought = self._thoughts[frame.output_index] = _Thought(index, at)
+            thought = self._thoughts[frame.output_index] = OpenThought(index, at)
         gap = ""
         if at != thought.at:
             thought.at, thought.piece, gap = at, Told(), "\n\n"
@@ -287,11 +294,11 @@ class ResponsesReader(ResponsesSeen, Reader):
             thought.told.add(rest)
             out.append(Delta(thought.index, rest))
 
-    def _begin_call(self, place: int, item: Item, out: list[Event]) -> _Call:
+    def _begin_call(self, place: int, item: Item, out: list[Event]) -> ToldArguments:
         before = self._calls.pop(place, None)
         if before is not None:
             out.append(PartEnd(before.index))
-        call = self._calls[place] = _Call(self._next)
+        call = self._calls[place] = ToldArguments(self._next, self._open_calls.get(place))
         self._next += 1
         told = call_of(item)
         call_id = unique_id(told.id or f"call_{place}", self._ids)
@@ -325,13 +332,13 @@ class ResponsesReader(ResponsesSeen, Reader):
         message = self._messages.pop(place, {})
         out.extend(PartEnd(part.index) for part in message.values() if part.index >= 0)
 
-    def _thought_done(self, thought: _Thought | None, item: Item, out: list[Event]) -> None:
+    def _thought_done(self, thought: OpenThought | None, item: Item, out: list[Event]) -> None:
         opaque = opaque_of(item, self._profile)
         text = thought_of(item)
         if thought is None:
             if opaque is None and not text:
                 return
-            thought = _Thought(self._part(PartKind.THINKING, out), 0)
+            thought = OpenThought(self._part(PartKind.THINKING, out), 0)
         if rest := thought.told.rest(text):
             out.append(Delta(thought.index, rest))
         if opaque is None:
@@ -349,3 +356,7 @@ class ResponsesReader(ResponsesSeen, Reader):
         if isinstance(led_to, str):
             opaque = msgspec.structs.replace(opaque, before=led_to)
         out.append(PartEnd(index, opaque))
+
+
+def _tier(response: Response) -> str | None:
+    return response.service_tier if isinstance(response.service_tier, str) else None

@@ -13,12 +13,11 @@ from typing import Any
 import msgspec
 
 from ...conversation.events import SILENT_STOPS, Stop
-from ...conversation.usage import newer, ran, served
-from ...wire.jsontext import Closing
+from ...conversation.usage import TokenUsage, newer, ran, served
 from ...wire.sse import data_of, name_of, unframed_error
-from ..base import Seen
 from ..decoding import UNREADABLE, decode_object, read_whole
-from ..openai_usage import neutral_usage
+from ..openai_usage import common_sums, common_usage, neutral_usage
+from ..seen import Seen
 from ..vendor_errors import (
     bare_error,
     body_error,
@@ -27,6 +26,7 @@ from ..vendor_errors import (
     is_openai_object,
     names_error,
 )
+from ..whole_again import Alike
 from .frames import (
     Frame,
     Item,
@@ -37,10 +37,13 @@ from .frames import (
     decode_whole,
     kind_of,
     objects,
+    searches,
+    shell_of,
+    text_alone_of,
     thought_of,
     words_of,
 )
-from .told import Told
+from .told import OpenCall
 
 CALLS = ("function_call", "custom_tool_call")
 _FOR_A_FEE = ("file_search_call", "code_interpreter_call", "image_generation_call")
@@ -67,28 +70,9 @@ _ENDS = {
 _FAILED = ("failed", "cancelled")
 _GOING_ON = ("queued", "in_progress")
 _INCOMPLETE = {"max_output_tokens": Stop.MAX_TOKENS, "content_filter": Stop.REFUSAL}
-
-
-class _OpenCall:
-    """A call whose item is not complete. text: of its arguments."""
-
-    __slots__ = ("_free", "_told", "text")
-
-    def __init__(self, text: Closing, free: bool) -> None:
-        self.text = text
-        self._free = free  # the input of a custom tool, which nothing has to close
-        self._told = Told()
-
-    def add(self, text: str) -> None:
-        self._told.add(text)
-        if not self._free:
-            self.text.feed(text)
-
-    def whole(self, text: str) -> None:
-        """All of it, repeated."""
-        rest = self._told.rest(text)
-        if not self._free:
-            self.text.feed(rest)
+_TEXT, _REFUSAL = "response.output_text.delta", "response.refusal.delta"
+_ALONE = (_TEXT, _REFUSAL, "response.reasoning_text.delta", "response.reasoning_summary_text.delta")
+"""Events of which the first, with words in it, has set all facts that those like it could."""
 
 
 class ResponsesSeen(Seen):
@@ -100,6 +84,20 @@ class ResponsesSeen(Seen):
     """
 
     member = b'"output"'
+    text_keys = (b'"delta"',)
+    free_keys = (b'"sequence_number"', b'"obfuscation"')
+    alike = Alike(
+        b'"text"',
+        (b'"created_at"', b'"completed_at"', b'"prompt_cache_key"', b'"safety_identifier"'),
+        (
+            b'"input_tokens"',
+            b'"output_tokens"',
+            b'"total_tokens"',
+            b'"cached_tokens"',
+            b'"reasoning_tokens"',
+        ),
+        often=(b'"id"',),  # of the answer, and of its item
+    )
     __slots__ = (
         "_done",
         "_open_calls",
@@ -113,12 +111,12 @@ class ResponsesSeen(Seen):
     )
 
     def __init__(self) -> None:
-        super().__init__()
+        self._nothing_yet()
         self.called = False
         self.late: list[tuple[int, Item]] = []
         self.response = Response()
         self.searched = self.runs = 0
-        self._open_calls: dict[int, _OpenCall] = {}  # by place
+        self._open_calls: dict[int, OpenCall] = {}  # by place
         self._done: set[int | str] = set()  # places and ids of the items that events told
         self._told_items: list[Item] = []  # those items, where the answer is remembered
         self._raw = b""  # what was read last, where it is
@@ -145,6 +143,36 @@ class ResponsesSeen(Seen):
                 self._raw = data
             self.see(frame)
         return frame
+
+    def text_alone(self, frame: object) -> str:
+        """See Seen. A piece of a call's arguments is never alone: whether they are closed depends on each."""
+        if not isinstance(frame, Frame) or not self.output or self.finished:
+            return ""
+        if self.error is not None or self.halves is not None:
+            return ""
+        return frame.delta if frame.type in _ALONE and isinstance(frame.delta, str) else ""
+
+    def whole_text(self, body: bytes) -> str:
+        """See Seen."""
+        response = self.take_whole(body)
+        if response is None or response.status != "completed" or self.error is not None:
+            return ""
+        if self.malformed or len(self.late) != 1:
+            return ""
+        if not isinstance(response.usage, dict) or common_usage(response.usage) is None:
+            return ""
+        return text_alone_of(self.late[0][1])
+
+    @staticmethod
+    def counts_of(counts: list[int | None], told: TokenUsage) -> TokenUsage | None:
+        """See Seen."""
+        asked, made, total, cached, reasoning = counts
+        if asked is None or made is None or total is None or told.cache_write:
+            return None
+        found = common_sums(asked, made, total, cached, reasoning)
+        if found is None or told.cache_write is None:
+            return found
+        return msgspec.structs.replace(found, cache_write=0)
 
     def end(self) -> None:
         """See Seen. Codex does not act on `error`, only on `response.failed`, which the vendor sends after it."""
@@ -182,10 +210,14 @@ class ResponsesSeen(Seen):
     def see(self, frame: Frame) -> None:
         """The facts of one frame."""
         kind = frame.type
-        if kind == "response.output_text.delta":
+        if kind == _TEXT:
             if not self.output:
                 self.output = isinstance(frame.delta, str) and bool(frame.delta.strip())
-        elif kind.endswith(".delta"):
+        else:
+            self._see_other(kind, frame)
+
+    def _see_other(self, kind: str, frame: Frame) -> None:
+        if kind.endswith(".delta"):
             self._delta(kind, frame)
         elif kind in CLOSING:
             self._repeated(kind, frame)
@@ -228,7 +260,7 @@ class ResponsesSeen(Seen):
                 call.add(frame.delta)
         elif frame.delta:  # reasoning, a refusal, or what a vendor's own tool does
             self.output = True
-            self.refused = self.refused or kind == "response.refusal.delta"
+            self.refused = self.refused or kind == _REFUSAL
 
     def _repeated(self, kind: str, frame: Frame) -> None:
         call = self._open_calls.get(frame.output_index)
@@ -253,7 +285,7 @@ class ResponsesSeen(Seen):
         kind = kind_of(item)
         if kind in CALLS:
             self.called = self.output = True
-            self._open_calls[place] = _OpenCall(self.call_begun(), kind != CALLS[0])
+            self._open_calls[place] = OpenCall(self.call_begun(), kind != CALLS[0])
 
     def _told(self, place: int, item: Item) -> None:
         """An item that is complete."""
@@ -265,7 +297,7 @@ class ResponsesSeen(Seen):
             self._told_items.append(item)
         self._item(item, self._open_calls.pop(place, None))
 
-    def _item(self, item: Item, call: _OpenCall | None) -> None:
+    def _item(self, item: Item, call: OpenCall | None) -> None:
         """call: what came of it before, where it is one."""
         match kind_of(item):
             case "message":
@@ -278,11 +310,13 @@ class ResponsesSeen(Seen):
             case kind:  # a call, a vendor's own
                 self.output = True
                 self.called = self.called or kind in CALLS
-                if kind == "web_search_call" and _searches(item):
+                if kind == "web_search_call" and searches(item):
                     self.searched += 1
                 self.runs += kind in _FOR_A_FEE
                 if kind == "function_call":
-                    (call or _OpenCall(self.call_begun(), False)).whole(arguments_of(item))
+                    if call is None:
+                        call = OpenCall(self.call_begun(), False)
+                    call.whole(arguments_of(item))
 
     def _about(self, response: Response) -> None:
         self.answer_id = self.answer_id or response.id
@@ -309,7 +343,7 @@ class ResponsesSeen(Seen):
         if self.error is not None or self.call_cut():
             return
         if self.keep is not None and self.answer_id is not None:
-            self.keep(self.answer_id, self._items_of(response), _shell(self._raw))
+            self.keep(self.answer_id, self._items_of(response), shell_of(self._raw))
         if status == "incomplete":
             reason = response.reason or status
             self.stop = _INCOMPLETE.get(reason) or self.other_stop(reason) or Stop.MAX_TOKENS
@@ -324,10 +358,14 @@ class ResponsesSeen(Seen):
 
     def _items_of(self, response: Response) -> list[tuple[str, bytes]]:
         """All of the answer as the memory takes it: as the end tells it, else as the events before did."""
-        raws = [bytes(raw) for raw in response.output or []] or [
-            msgspec.json.encode(item) for item in self._told_items
-        ]
-        return [(str(decode_object(raw).get("id") or ""), raw) for raw in raws]
+        late, found = dict(self.late), []
+        for place, raw in enumerate(response.output or []):
+            item = late.get(place)
+            with suppress(*UNREADABLE):  # then it is none, and counts in `malformed`
+                item = decode_object(raw) if item is None else item
+            if item is not None:
+                found.append((str(item.get("id") or ""), bytes(raw)))
+        return found or [(str(item.get("id") or ""), msgspec.json.encode(item)) for item in self._told_items]
 
     def _late(self, output: list[msgspec.Raw]) -> None:
         """Items that the events before did not tell: compatible servers leave some out, a whole answer all."""
@@ -346,20 +384,3 @@ class ResponsesSeen(Seen):
     def _fail(self, error: Any) -> None:
         self.error = error_of(error)
         self.concluded = self.concluded or not is_openai_object(error)
-
-
-def _searches(item: Item) -> bool:
-    """docs/protocols/usage.md#what-has-another-price."""
-    action = item.get("action")
-    return not isinstance(action, dict) or action.get("type") not in ("open_page", "find_in_page", "find")
-
-
-def _shell(raw: bytes) -> bytes:
-    """The response object without its items, of a whole answer or of a stream's last event; b"" where it cannot be read."""
-    try:
-        value = decode_object(raw)
-    except UNREADABLE:
-        return b""
-    inside = value.get("response")
-    whole = inside if isinstance(inside, dict) else value
-    return msgspec.json.encode({**whole, "output": []})

@@ -1,5 +1,5 @@
 """How much of a text has been told, so that what repeats all of it can add the rest
-(docs/protocols/streams.md#what-a-closing-event-adds).
+(docs/protocols/streams.md#what-a-closing-event-adds); and a call's arguments, which must be closed besides.
 
 Not here: which events repeat what (reader.py, seen.py).
 """
@@ -7,6 +7,8 @@ Not here: which events repeat what (reader.py, seen.py).
 from __future__ import annotations
 
 import zlib
+
+from ...wire.jsontext import Closing
 
 
 class Told:
@@ -34,3 +36,27 @@ class Told:
         left = whole[self._size :]
         self.add(left)
         return left
+
+
+class OpenCall:
+    """A call whose item is not complete. text: of its arguments. free: it is the input of a custom tool, which nothing has
+    to close."""
+
+    __slots__ = ("_free", "_told", "text")
+
+    def __init__(self, text: Closing, free: bool) -> None:
+        self.text = text
+        self._free = free
+        self._told = Told()
+
+    def add(self, text: str) -> None:
+        """More of it came."""
+        self._told.add(text)
+        if not self._free:
+            self.text.feed(text)
+
+    def whole(self, text: str) -> None:
+        """All of it, repeated."""
+        rest = self._told.rest(text)
+        if not self._free:
+            self.text.feed(rest)
