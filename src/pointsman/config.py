@@ -1,9 +1,10 @@
-"""How this process starts: environment and flags, read once, frozen. Not the rules: those live in the database."""
+"""How this process starts: environment and flags, read once, frozen; and what starts others of ours. Not the rules: those live in the database."""
 
 from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +12,9 @@ from pathlib import Path
 from .errors import PointsmanError
 from .kinds import ErrorKind
 
+OWN_PYTHON = (sys.executable, "-P")
+"""Before `-m`. The folder in which somebody typed `pointsman serve` is none of ours: a `secrets.py` that lies there would be
+imported in place of Python's own."""
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 4480
 

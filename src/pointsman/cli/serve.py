@@ -12,9 +12,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from ..config import DEFAULT_HOST, DEFAULT_PORT, HOSTS_VARIABLE, ORIGINS_VARIABLE
+from ..config import DEFAULT_HOST, DEFAULT_PORT, HOSTS_VARIABLE, ORIGINS_VARIABLE, OWN_PYTHON
 from ..kinds import NODE_NAME
-from ..process.environment import OWN_PYTHON
 from ..providers.urls import node_url
 from ..wire.authority import parse_host
 from ..wire.origins import parse_origin

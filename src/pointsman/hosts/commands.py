@@ -13,12 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..config import OWN_PYTHON
 from ..errors import PointsmanError
 from ..kinds import ErrorKind
 from ..modelstore.caches import is_repo, snapshot_of
 from ..modelstore.files import ModelFiles, gguf_file, mlx_folder
 from ..modelstore.memory import MemoryEstimate, estimate
-from ..process.environment import OWN_PYTHON
 
 HEALTH_PATH = "/health"
 """Of all of them: 503 while the model is loaded, 200 when it can be asked. Anything else, or the end of the process: it

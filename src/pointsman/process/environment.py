@@ -1,6 +1,5 @@
 """A secret that came by the environment is taken out of it, and reaches the one child that needs it by a pipe: an
-environment is inherited by every child, and `/proc/PID/environ` shows it as it was at the start. And the Python that runs
-modules of ours.
+environment is inherited by every child, and `/proc/PID/environ` shows it as it was at the start.
 
 Not here: what the secret is for (admin/vault.py).
 """
@@ -8,15 +7,11 @@ Not here: what the secret is for (admin/vault.py).
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from ..secret import Secret
 
-OWN_PYTHON = (sys.executable, "-P")
-"""Before `-m`. The folder in which somebody typed `pointsman serve` is none of ours: a `secrets.py` that lies there would be
-imported in place of Python's own."""
 _MAX = 4096
 """Bytes of all secrets; a pipe takes so many without a reader."""
 

@@ -22,7 +22,7 @@ from ..wire.origins import ANY, caution
 from .beats import START_SECONDS
 from .children import SUPERVISOR, Child, start, watch
 from .data_lock import ORPHAN_SECONDS, runtime_folder, sign, take_lock
-from .environment import OWN_PYTHON, take
+from .environment import take
 from .given_back import give_back
 from .listeners import EVERYWHERE, Listeners
 from .log_file import LogFile
@@ -33,7 +33,7 @@ from .service_manager import ServiceManager
 from .settings import Settings, read_settings
 from .standing import CONTROL_READY
 
-LEAN_PYTHON = (*OWN_PYTHON, "-X", "no_debug_ranges")
+LEAN_PYTHON = (*config.OWN_PYTHON, "-X", "no_debug_ranges")
 """Half a megabyte of each process is columns, which a traceback would underline (3.11 and later)."""
 _AWAY_SECONDS = 2.5
 _LAST_SECONDS = 15.0
@@ -221,7 +221,7 @@ def _see_to_warden(supervisor: _Supervisor) -> None:
         return
     life, supervisor.life = os.pipe()
     os.set_inheritable(life, True)
-    argv = [*OWN_PYTHON, "-m", "pointsman.warden", "--data-dir", str(supervisor.options.data_dir)]
+    argv = [*config.OWN_PYTHON, "-m", "pointsman.warden", "--data-dir", str(supervisor.options.data_dir)]
     argv += ["--runtime-dir", supervisor.runtime_dir, "--life-fd", str(life)]
     budget = supervisor.options.engine_budget
     argv += [] if budget is None else ["--budget", str(budget)]
