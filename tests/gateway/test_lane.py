@@ -67,7 +67,7 @@ def responses_stream(step: Step, *, closes: bool = True) -> bytes:
 
 def padded(step: Step) -> bytes:
     """As the vendor writes it: its number before the rest, and a string of any length behind."""
-    told = responses.said(step, responses.USAGE, 40)
+    told = responses.said(step, responses.USAGE, 40 if isinstance(step, str) else 2)
     for number, event in enumerate(told):
         kind, one = event.pop("type"), event.pop("sequence_number")
         told[number] = {"type": kind, "sequence_number": one, **event, "obfuscation": "x" * (number % 7)}
