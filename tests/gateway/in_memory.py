@@ -227,7 +227,7 @@ class World:
         return Played(told, sent, client.closed, records, self.lanes > lanes, self._remembered(client.text))
 
     def _remembered(self, told: bytes) -> tuple[bytes, ...]:
-        names = sorted({name.decode() for name in re.findall(rb'"id": ?"([^"]+)"', told)})
+        names = sorted({name.decode(errors="replace") for name in re.findall(rb'"id": ?"([^"]+)"', told)})
         responses, holders = self.plane.responses, self.plane.holders
         found = ((name, responses.find("None", name), holders.find("None", name)) for name in names)
         return tuple(without_ids(repr(one).encode()) for one in found if any(one[1:]))

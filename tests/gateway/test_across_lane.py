@@ -23,6 +23,7 @@ from .test_lane import (
     STREAMS,
     WHOLES,
     both,
+    chunk,
     chat_stream,
     chunks_of,
     drawn,
@@ -103,6 +104,15 @@ def test_a_whole_answer_is_translated_alike(name: str, local: bool) -> None:
         name == "limits in headers"
     ):  # with the space behind it, which is no part of a value (RFC 9110 section 5.5)
         assert played.client.headers["retry-after"] == "2"
+
+
+def test_an_event_that_nobody_can_read_is_judged_by_what_one_read_brought() -> None:
+    """The lane looked at each chunk: it gave up where the full way had met output in the same read."""
+    dialect, stream = STREAMS["responses call"]
+    framed = b"".join(chunk(stream[at : at + 20]) for at in range(0, len(stream), 20)) + b"0\r\n\r\n"
+    broken = framed.replace(b'ence_number":3}\n\n', b'ence_number":3}\0\n')
+    assert broken != framed
+    both(of_stream(dialect, [stream_head() + broken], MESSAGES), dialect)
 
 
 @pytest.mark.parametrize("came", range(0, 13, 3))

@@ -133,7 +133,8 @@ class AcrossLane(Lane):
         self.relay = codec.relay()
 
     def _chunks(self, data: bytes) -> None:
-        """Once the client has the beginning, what one read brought is translated in one go."""
+        """What one read brought is translated in one go, and judged once, as by the full way: whether an event that nobody
+        can read comes before the first output must not depend on chunks."""
         if self._rest:
             data = self._rest + data
         pieces: list[bytes] = []
@@ -142,15 +143,8 @@ class AcrossLane(Lane):
             begin, end = chunk_at(data, at)
             if end <= MORE or begin == end - 2:
                 break
-            piece = data[begin : end - 2]
+            pieces.append(data[begin : end - 2])
             at = end
-            if self.judge.state is PASSING:
-                pieces.append(piece)
-                continue
-            self._rest = data[at:]
-            self._piece(piece)
-            if self.over:
-                return
         self._rest = data[at:]
         if pieces:
             self._piece(b"".join(pieces))
