@@ -1,4 +1,5 @@
-"""How this process starts: environment and flags, read once, frozen; and what starts others of ours. Not the rules: those live in the database."""
+"""How this process starts: environment and flags, read once, frozen; and what starts others of ours. Not the rules: those
+live in the database."""
 
 from __future__ import annotations
 
