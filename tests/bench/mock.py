@@ -22,16 +22,18 @@ from pointsman.wire.http1 import chunk
 
 from .clock import Clock
 from .payloads import DONE, STOP, event, message_event, models_reply
+from .responses_payloads import events as items
 
 _HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
     b"transfer-encoding: chunked\r\n\r\n"
 )
 _PLAIN = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s"
-_MODEL = re.compile(rb'"model":"bench-(?:(stream|varied|told|armed|turns)-(\d+)-(\d+)|hold)"')
+_MODEL = re.compile(rb'"model":"bench-(?:(stream|varied|told|armed|turns|items)-(\d+)-(\d+)|hold)"')
 _TOLD = frozenset({b"told", b"armed"})  # whose words begin at once, each with the time it was due
 _VARIED = _TOLD | {b"varied"}  # whose words differ from event to event
 _MILLISECOND = 1_000_000
+_CLOSING = {b"turns": STOP}
 
 
 class Turns:
@@ -116,7 +118,9 @@ class Connection(asyncio.Protocol):
             self._loop.call_soon(self._turns.add, self)
 
     def _write(self, at_ns: int, head: bytes = b"") -> None:
-        if self._kind == b"turns":
+        if self._kind == b"items":
+            written = items(self._events)[self._next]
+        elif self._kind == b"turns":
             written = message_event(self._next, events=self._events)
         else:
             written = event(self._next, at_ns, events=self._events, told=self._kind in _VARIED)
@@ -131,7 +135,7 @@ class Connection(asyncio.Protocol):
             self._waiting = True
             return False
         if self._next == self._events:
-            closing = STOP if self._kind == b"turns" else DONE
+            closing = items(self._events)[-1] if self._kind == b"items" else _CLOSING.get(self._kind, DONE)
             self._transport.write(chunk(closing) + b"0\r\n\r\n")
             return False
         self._write(at_ns)

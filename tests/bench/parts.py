@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import re
 
-from . import beside, idle_memory, measure, payloads, report, servers, translated_payloads
+from . import beside, idle_memory, measure, payloads, report, responses_payloads, servers, translated_payloads
 from .load import quiet_garbage
 from .machine import BenchError, say
 from .measure import PACE_MS, PACED_STREAMS, SMALL_RATE, Bench
@@ -83,6 +83,7 @@ class Run:
     async def small(self) -> None:
         await self._plain("small, 3 headers and a key", payloads.small(), SMALL_RATE, 1.65)
         await self._plain("small, 13 + 22 headers, key", payloads.real(), SMALL_RATE, 1.3)
+        await self._plain("small, Responses", responses_payloads.asked(model="responses"), SMALL_RATE, 1.65)
         if self._own:
             await self._alone("small, first target answers 429", payloads.refused(), 1000, None)
 
@@ -94,7 +95,11 @@ class Run:
         await self._plain("embedding, 1,536 floats", payloads.embedding(), LARGE_RATE, None)
 
     async def stream(self) -> None:
-        for title, made in (("streamed event", payloads.stream), ("Messages event", payloads.turns)):
+        for title, made in (
+            ("streamed event", payloads.stream),
+            ("Messages event", payloads.turns),
+            ("Responses event", responses_payloads.stream),
+        ):
             await self._streams(title, made(PACE_MS), made(0))
 
     async def _streams(self, title: str, paced: Workload, fast: Workload) -> None:
@@ -112,11 +117,13 @@ class Run:
         self.result.rows.append(report.rate_row(figure, taken, names, direct))
 
     async def translated(self) -> None:
-        """A Messages client of a backend that speaks Chat."""
+        """Clients of Messages and of Responses of a backend that speaks Chat."""
         bench, rounds = self.bench, range(self.bench.plan.rounds)
         for title, workload, rate, budget in (
             ("translated small request", payloads.translated(), SMALL_RATE, 90),
             ("translated 100 KB, agent", translated_payloads.agent(translated_payloads.MESSAGES), 300, 800),
+            ("the same, a client of Responses", responses_payloads.translated(), SMALL_RATE, 90),
+            ("100 KB of it", translated_payloads.agent(translated_payloads.RESPONSES), 300, 800),
         ):
             self._check_translated(workload)
             await self._alone(title, workload, rate, budget)

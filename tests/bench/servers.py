@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import headers, payloads
+from . import headers, payloads, responses_payloads
 from .machine import BenchError, Running, cores, on_cores, own_environment, start
 from .payloads import Workload
 
@@ -103,6 +103,7 @@ _ANSWERS = """
   server {{ listen 127.0.0.1:{port} backlog=4096; {fields}
     location / {{ return 200 '{chat}'; }}
     location /v1/messages {{ return 200 '{message}'; }}
+    location /v1/responses {{ return 200 '{response}'; }}
     location /v1/models {{ return 200 '{models}'; }}
     location /v1/embeddings {{ error_page 405 =200 /vectors; return 405; }}
     location /vectors {{ alias {folder}/vectors; internal; }}
@@ -146,6 +147,7 @@ def start_mock(binary: str, folder: Path) -> Subject:
     _, load_cores = cores()
     plain, streams, real = free_port(), free_port(), free_port()
     said = {"chat": payloads.chat_reply(), "message": payloads.message_reply()}
+    said |= {"response": responses_payloads.reply()}
     said |= {"models": payloads.models_reply(), "refusal": payloads.refusal()}
     texts = {name: body.decode() for name, body in said.items()} | {"folder": str(folder)}
     (folder / "vectors").write_bytes(payloads.vectors())  # too long for a word of the configuration
@@ -188,13 +190,15 @@ def _rules(mock: Subject) -> tuple[tuple[str, ...], ...]:
     def rule(pattern: str, to: str, *more: str) -> tuple[str, ...]:
         return ("mapping", "add", pattern, "--to", f"local/{to}", *more)
 
-    chat, turns = "openai_chat", "anthropic_messages"
+    chat, turns, items = "openai_chat", "anthropic_messages", "openai_responses"
     return (
         local("box", mock.plain_port, chat),
         local("streams", mock.stream_port, chat),
         local("limited", mock.stream_port, chat, "--max-in-flight", "4000"),
         local("turns", mock.plain_port, turns),
         local("turn-streams", mock.stream_port, turns),
+        local("items", mock.plain_port, items),
+        local("item-streams", mock.stream_port, items),
         local("real", mock.real_port, chat),
         local("vectors", mock.plain_port, "embeddings"),
         local("refusing", f"{mock.plain_port}/refusing", chat),
@@ -205,6 +209,8 @@ def _rules(mock: Subject) -> tuple[tuple[str, ...], ...]:
         rule("bench-real", "real", "--priority", "1"),
         rule("bench-large", "turns", "--priority", "1"),
         rule("bench-turns*", "turn-streams", "--priority", "1"),
+        rule("bench-responses", "items", "--priority", "1"),
+        rule("bench-items*", "item-streams", "--priority", "1"),
         *(
             rule(f"bench-{kind}*", "streams", "--priority", "1")
             for kind in ("stream", "varied", "told", "hold")

@@ -16,7 +16,7 @@ import pytest
 
 from tests.children import child
 
-from . import machine, page, payloads, report, servers, wrk
+from . import machine, page, payloads, report, responses_payloads, servers, wrk
 from .load import Load, one_by_one
 from .machine import BenchError, Meter
 from .measure import Window, quantile
@@ -71,6 +71,14 @@ def test_a_messages_stream_is_as_long_as_a_chat_stream() -> None:
         "message_delta",
         "message_stop",
     ]
+
+
+def test_a_responses_stream_is_as_long_as_a_chat_stream() -> None:
+    told = [json.loads(one.partition(b"\ndata: ")[2]) for one in responses_payloads.events(12)]
+    assert len(told) == 13
+    assert [one["sequence_number"] for one in told] == list(range(13))
+    assert told[-1]["type"] == "response.completed"
+    assert sum(one["type"] == "response.output_text.delta" for one in told) == 5
 
 
 def test_no_two_requests_in_a_row_are_the_same_in_head_or_body() -> None:

@@ -372,6 +372,18 @@ def test_what_is_to_be_kept_of_a_response_is_kept_alike(
     assert bool(played.remembered) is (name != "not kept")
 
 
+@pytest.mark.parametrize("status", ["queued", "in_progress", "incomplete", "failed", "cancelled"])
+def test_a_response_that_goes_on_or_is_not_whole_is_told_alike(status: str) -> None:
+    value = responses.response([], status)
+    if status == "incomplete":
+        value |= {"output": [responses.message("Hel")], "incomplete_details": {"reason": "max_output_tokens"}}
+    answer = whole_of(json.dumps(value).encode())
+    body = asked(RESPONSES, False, background=True)
+    warm = whole_of(WHOLES[RESPONSES])
+    played = both(lambda world: world.play(PATHS[RESPONSES], body, warm, [answer]), RESPONSES)
+    assert bool(played.remembered) is (status in ("queued", "in_progress", "incomplete"))
+
+
 @pytest.mark.parametrize("name", LOOKED_UP)
 def test_what_must_be_looked_up_is_no_lanes(name: str) -> None:
     async def run() -> int:

@@ -21,7 +21,7 @@ class Given(msgspec.Struct, frozen=True):
 
     previous: the id of the one that it goes on from, None for the first. asked: its request's body; None where only the
     items are left. items: (id, JSON) of its output, "" for no id. holder: key of the backend that keeps it itself, ""
-    for none. shell: the answer as a whole less its items, of one that this gateway has written; b"" else.
+    for none. shell: the answer as a whole less its items; b"" where it could not be read.
     """
 
     id: str
