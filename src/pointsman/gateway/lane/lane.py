@@ -122,11 +122,14 @@ class Lane(Accounted):
         seen = None
         if self.revise is not None:
             body = self.revise(body)
+        if self._odd(body, lines):  # before it is read: who remembers it is told once
+            self._read_in_full()
+            return
         if usage is None:
             seen = self._reading()
             seen.whole(body)
             usage = seen.usage
-        if meaning(seen, (), True) is not ANSWERED or self._odd(body, lines):
+        if meaning(seen, (), True) is not ANSWERED:
             self._read_in_full()
             return
         if seen is not None and again is not None and usage is not None:
