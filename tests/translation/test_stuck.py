@@ -10,6 +10,7 @@ import pytest
 from pointsman.conversation.repeats import LEAST_LETTERS, REPEATS, goes_round
 from pointsman.dialects.capsule import Capsules
 from pointsman.dialects.registry import DIALECTS
+from pointsman.dialects.turn_memory import SMALLEST
 from pointsman.kinds import Protocol
 from pointsman.translation.crossing import Asked
 from pointsman.translation.stuck import HandedOver, Patience, handed_over
@@ -115,7 +116,10 @@ def _messages(turns: list[Turn]) -> dict[str, Any]:
     return {"model": "m", "max_tokens": 50, "messages": messages, "tools": [tool]}
 
 
-def handed(protocol: str, turns: list[Turn], patience: Patience | None = None) -> HandedOver | None:
+def handed(
+    protocol: str, turns: list[Turn], patience: Patience | None = None, more: dict[str, Any] | None = None
+) -> HandedOver | None:
+    """more: members of the body, which is then written as most clients write it."""
     half = DIALECTS[Protocol(protocol)].translation
     assert half is not None
     head = parse_head(b"POST / HTTP/1.1\r\nhost: a\r\n\r\n", 100)
@@ -125,7 +129,9 @@ def handed(protocol: str, turns: list[Turn], patience: Patience | None = None) -
         {CHAT: "/v1/chat/completions", RESPONSES: "/v1/responses", MESSAGES: "/v1/messages"}[protocol]
     ).half
     assert client is not None
-    asked = Asked(client, json.dumps(body(protocol, turns)).encode(), head, "id", Capsules(b"p" * 32))
+    made = body(protocol, turns)
+    text = json.dumps(made) if more is None else json.dumps(made | more, separators=(",", ":"))
+    asked = Asked(client, text.encode(), head, "id", Capsules(b"p" * 32))
     return handed_over(asked.request, patience or Patience())
 
 
@@ -194,6 +200,16 @@ def test_an_error_each_time_and_turns_without_anything() -> None:
     for protocol in (CHAT, RESPONSES):
         assert handed(protocol, [Turn()] * 2) is None
         found = handed(protocol, [Turn()] * 3)
+        assert found is not None
+        assert found.sign == "3 turns without anything"
+
+
+@pytest.mark.parametrize("protocol", [CHAT, RESPONSES])
+def test_turns_without_anything_count_when_they_were_met_before_too(protocol: str) -> None:
+    """In a body so large that its turns are remembered, they were no longer seen."""
+    long = {"user": "x" * SMALLEST}
+    for _ in range(3):
+        found = handed(protocol, [Turn()] * 3, more=long)
         assert found is not None
         assert found.sign == "3 turns without anything"
 
