@@ -16,6 +16,8 @@ from .kinds import ErrorKind
 OWN_PYTHON = (sys.executable, "-P")
 """Before `-m`. The folder in which somebody typed `pointsman serve` is none of ours: a `secrets.py` that lies there would be
 imported in place of Python's own."""
+LEAN_PYTHON = (*OWN_PYTHON, "-X", "no_debug_ranges")
+"""Half a megabyte of each process is columns, which a traceback would underline (3.11 and later)."""
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 4480
 

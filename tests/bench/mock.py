@@ -33,7 +33,6 @@ _MODEL = re.compile(rb'"model":"bench-(?:(stream|varied|told|armed|turns|items)-
 _TOLD = frozenset({b"told", b"armed"})  # whose words begin at once, each with the time it was due
 _VARIED = _TOLD | {b"varied"}  # whose words differ from event to event
 _MILLISECOND = 1_000_000
-_CLOSING = {b"turns": STOP}
 
 
 class Turns:
@@ -135,11 +134,15 @@ class Connection(asyncio.Protocol):
             self._waiting = True
             return False
         if self._next == self._events:
-            closing = items(self._events)[-1] if self._kind == b"items" else _CLOSING.get(self._kind, DONE)
-            self._transport.write(chunk(closing) + b"0\r\n\r\n")
+            self._transport.write(chunk(self._closing()) + b"0\r\n\r\n")
             return False
         self._write(at_ns)
         return True
+
+    def _closing(self) -> bytes:
+        if self._kind == b"items":
+            return items(self._events)[-1]
+        return STOP if self._kind == b"turns" else DONE
 
     def _later(self) -> None:
         if self._kind in _TOLD:

@@ -7,18 +7,21 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from click.core import ParameterSource
 
-from ..config import DEFAULT_HOST, DEFAULT_PORT, HOSTS_VARIABLE, ORIGINS_VARIABLE, OWN_PYTHON
+from ..config import DEFAULT_HOST, DEFAULT_PORT, HOSTS_VARIABLE, LEAN_PYTHON, ORIGINS_VARIABLE, OWN_PYTHON
 from ..kinds import NODE_NAME
 from ..providers.urls import node_url
 from ..wire.authority import parse_host
 from ..wire.origins import parse_origin
 from .common import Invocation, MemoryParam, with_options
 from .once import Command
+
+if TYPE_CHECKING:
+    from ..process.serve_options import ServeOptions
 
 
 class _Variable(click.Option):
@@ -199,12 +202,11 @@ def command(invocation: Invocation, /, unix: Path | None, unix_group: str | None
 
     With --json one line {"url": ..., "pid": ...} is printed when it answers.
     """
-    from ..process.supervisor import ServeOptions
-    from .serving import hand_on
+    from ..process.serve_options import ServeOptions
 
     if unix_group is not None and unix is None:
         raise click.UsageError("--unix-group is for the socket of --unix PATH")
-    hand_on(
+    _hand_on(
         ServeOptions(
             unix=unix,
             unix_group=unix_group,
@@ -216,6 +218,16 @@ def command(invocation: Invocation, /, unix: Path | None, unix_group: str | None
             **options,
         )
     )
+
+
+def _hand_on(options: ServeOptions) -> NoReturn:
+    """Become serving.py. Nothing of what serves is imported here."""
+    from ..process.serve_options import as_text
+
+    sys.stdout.flush()
+    sys.stderr.flush()
+    words = [*LEAN_PYTHON, "-m", "pointsman.cli.serving", as_text(options), *sys.argv[1:]]
+    os.execv(words[0], words)  # noqa: S606 - no shell is wanted
 
 
 _BY = {ParameterSource.COMMANDLINE: "option", ParameterSource.ENVIRONMENT: "environment"}

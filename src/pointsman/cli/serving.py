@@ -5,40 +5,12 @@ ServeOptions as JSON; WORDS: what was typed, for whoever lists processes. Not he
 
 from __future__ import annotations
 
-import dataclasses
 import errno
-import json
-import os
 import sys
-from pathlib import Path
-from typing import Any, NoReturn
 
 from ..errors import PointsmanError
-from ..process.supervisor import LEAN_PYTHON, ServeOptions, serve
-
-_PATHS = ("data_dir", "unix")
-
-
-def hand_on(options: ServeOptions) -> NoReturn:
-    """Become that process."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    words = [*LEAN_PYTHON, "-m", "pointsman.cli.serving", as_text(options), *sys.argv[1:]]
-    os.execv(words[0], words)  # noqa: S606 - no shell is wanted
-
-
-def as_text(options: ServeOptions) -> str:
-    """For read_options()."""
-    values = {one.name: getattr(options, one.name) for one in dataclasses.fields(options)}
-    return json.dumps(values, default=os.fspath)
-
-
-def read_options(text: str) -> ServeOptions:
-    """The very options that as_text() was given."""
-    values: dict[str, Any] = json.loads(text)
-    values |= {name: tuple(one) for name, one in values.items() if isinstance(one, list)}
-    values |= {name: Path(values[name]) for name in _PATHS if values[name] is not None}
-    return ServeOptions(**values)
+from ..process.serve_options import read_options
+from ..process.supervisor import serve
 
 
 def main() -> int:

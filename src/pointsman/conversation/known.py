@@ -13,6 +13,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from operator import is_
 from typing import Any, TypeVar
 
+from .parts import Part
 from .request import Message
 
 MOST_MADE = 12
@@ -64,19 +65,20 @@ _LATEST = 4
 
 def joined(messages: Sequence[Message]) -> Message:
     """One that says what these say, one after the other; the very same again of those that were met before."""
-    last = messages[-1].parts
-    met = all([type(message.parts) is KnownList for message in messages])
-    if met and type(last) is KnownList:
-        before = last.made.get(_JOINED)
-        if before is not None and len(before[0]) == len(messages) and all(map(is_, before[0], messages)):
-            found: Message = before[1]
-            return found
-    parts = [part for message in messages for part in message.parts]
-    first = messages[0]
-    made = Message(first.role, KnownList(parts) if met else parts, path=first.path)
-    if met and type(last) is KnownList:
-        last.made[_JOINED] = tuple(messages), made
+    first, last = messages[0], messages[-1].parts
+    if type(last) is not KnownList or not all([type(message.parts) is KnownList for message in messages]):
+        return Message(first.role, _parts_of(messages), path=first.path)
+    before = last.made.get(_JOINED)
+    if before is not None and len(before[0]) == len(messages) and all(map(is_, before[0], messages)):
+        found: Message = before[1]
+        return found
+    made = Message(first.role, KnownList(_parts_of(messages)), path=first.path)
+    last.made[_JOINED] = tuple(messages), made
     return made
+
+
+def _parts_of(messages: Sequence[Message]) -> list[Part]:
+    return [part for message in messages for part in message.parts]
 
 
 def begun(messages: Sequence[Message], key: Hashable) -> tuple[int, Any]:

@@ -255,6 +255,11 @@ class Dialect:
     bridges: Mapping[str, Bridge] = field(default_factory=dict)
     sameness: Sameness = NOTHING_IDLE
 
+    @property
+    def remembered(self) -> Remembered | None:
+        """Of what its clients may refer to; None where they cannot."""
+        return None if self.translation is None else self.translation.remembered
+
     def half_at(self, path: str) -> ClientHalf | None:
         """What translates the requests that are posted there, None where nothing does."""
         half = self.translation

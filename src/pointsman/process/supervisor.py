@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from .. import __version__, config
 from ..wire.authority import host_name, is_loopback_host
@@ -29,40 +28,16 @@ from .log_file import LogFile
 from .parent import REFUSED, REPLACED_SIGNAL, reap_strangers
 from .private_files import write_over
 from .saying import keep_in, note_down, say
+from .serve_options import ServeOptions
 from .service_manager import ServiceManager
 from .settings import Settings, read_settings
 from .standing import CONTROL_READY
 
-LEAN_PYTHON = (*config.OWN_PYTHON, "-X", "no_debug_ranges")
-"""Half a megabyte of each process is columns, which a traceback would underline (3.11 and later)."""
 _AWAY_SECONDS = 2.5
 _LAST_SECONDS = 15.0
 """After a drain: until an old process must have ended."""
 _MOST_WORKERS = 64
 """As `--workers` allows: numbers of a generation's processes."""
-
-
-@dataclass(slots=True)
-class ServeOptions:
-    """What `pointsman serve` was asked."""
-
-    data_dir: Path
-    host: str = config.DEFAULT_HOST
-    port: int = config.DEFAULT_PORT
-    unix: Path | None = None  # a Unix socket to listen on
-    unix_group: str | None = None  # who may use it beside this user
-    tcp: bool = True  # listen on host and port
-    workers: int = 1
-    discover: bool = True  # look for model servers on this computer
-    discover_ports: tuple[int, ...] = ()  # where to look beside the usual ports
-    node: str = ""  # its name among the gateways on one PostgreSQL, "" = the computer's
-    node_url: str = ""  # where those reach it, "" = where it listens, if others can
-    engine_budget: int | None = None  # bytes for all engines together, None = a share of the memory
-    allow_hosts: tuple[str, ...] = ()
-    allow_origins: tuple[str, ...] = ()
-    told: str = "[]"  # what each option came to and who set it, as JSON, for people
-    json: bool = False
-    screen: tuple[str, ...] = ()  # the command that prints the first screen; gets --url and --standing
 
 
 @dataclass(slots=True)
@@ -153,7 +128,7 @@ def _plan_children(supervisor: _Supervisor, settings: Settings, lock_fd: int, re
     origins = {*options.allow_origins, *settings.origins}
     for warning in filter(None, map(caution, sorted(origins))):
         say(SUPERVISOR, warning)
-    control = [*LEAN_PYTHON, "-m", "pointsman.admin", "--data-dir", str(options.data_dir)]
+    control = [*config.LEAN_PYTHON, "-m", "pointsman.admin", "--data-dir", str(options.data_dir)]
     control += ["--runtime-dir", runtime_dir, "--ready-fd", str(ready_fd), "--public-url", url, *allowed]
     control += ["--told", options.told, "--node", options.node]
     control += ["--node-url", _reached(options, url)]
@@ -171,7 +146,7 @@ def _plan_children(supervisor: _Supervisor, settings: Settings, lock_fd: int, re
     def make(slot: int, generation: int) -> Child:
         number = slot + generation * _MOST_WORKERS
         fds = supervisor.listeners.of_worker(slot)
-        argv = [*LEAN_PYTHON, "-m", "pointsman.gateway", "--runtime-dir", runtime_dir]
+        argv = [*config.LEAN_PYTHON, "-m", "pointsman.gateway", "--runtime-dir", runtime_dir]
         for listen_fd in fds:
             argv += ["--listen-fd", str(listen_fd)]
         argv += ["--ready-fd", str(ready_fd), "--worker", str(number)]

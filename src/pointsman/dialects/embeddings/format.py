@@ -15,6 +15,7 @@ from ..recall import Recalled
 
 _NAME = "encoding_format"
 FORMAT = _NAME.encode()
+_MEMBER = b'"%b"' % FORMAT
 
 
 class _Wish(msgspec.Struct):
@@ -30,7 +31,7 @@ _NOT_OURS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowEr
 
 def may_have_null(body: bytes, recalled: Recalled) -> bool:
     """Is it worth a look?"""
-    return body.find(b'"%b"' % FORMAT) >= 0
+    return body.find(_MEMBER) >= 0
 
 
 def without_null(body: bytes, profile: Profile, recalled: Recalled) -> bytes:

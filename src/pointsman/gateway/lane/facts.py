@@ -48,7 +48,7 @@ class Asker:
 
     bounds: what its key may use; limited: it has limits; ends, until: it is good until then, unix seconds.
     words: what is looked for in the body. read: the marks (wire/scan.py) of those with which it must be looked into before
-    it is sent; refers: those of Remembered.words. remembered, revision: see Translation and Dialect, None where its protocol
+    it is sent; refers: those of Remembered.words. remembered, revision: see Dialect, None where its protocol
     has none. traced: it belongs to a client's trace, and somebody wants to know."""
 
     __slots__ = (
@@ -76,8 +76,7 @@ class Asker:
         self.model = ""
         self.version = -1
         self.words = _words_of(where.protocol)
-        translation = where.dialect.translation
-        self.remembered = translation.remembered if translation is not None else None
+        self.remembered = where.dialect.remembered
         refers = len(self.remembered.words) if self.remembered is not None else 0
         self.read = (1 << (len(self.words) - refers)) - 1
         self.refers = (1 << len(self.words)) - 1 - self.read
@@ -139,8 +138,7 @@ class Asker:
 @derived
 def _words_of(protocol: Protocol) -> tuple[bytes, ...]:
     dialect = DIALECTS[protocol]
-    option, translation = dialect.usage_option, dialect.translation
-    remembered = translation.remembered if translation is not None else None
+    option, remembered = dialect.usage_option, dialect.remembered
     return (
         *dialect.straight_words,
         *(() if option is None else (option.member.encode(),)),

@@ -174,8 +174,7 @@ def _keeps(rules: CompiledRules, request: ClientRequest, target: Target) -> bool
 
 
 def _remembered(request: ClientRequest) -> Remembered | None:
-    translation = request.route.dialect.translation
-    return translation.remembered if translation is not None and request.route.exact else None
+    return request.route.dialect.remembered if request.route.exact else None
 
 
 async def inputs_of(plane: DataPlane, request: ClientRequest, given: Given) -> list[bytes] | None:
